@@ -1,0 +1,28 @@
+//! The words of hotstage: identifiers, addresses, records and the dashboard snapshot.
+//!
+//! Values only. This crate never reads a clock, opens a file or a socket, and knows nothing of the
+//! crates above it; everyone may use it. Start at [`Timestamp`], [`Lease`], [`LogRecord`] and [`Snapshot`].
+
+mod finding;
+mod id;
+mod incident;
+mod lease;
+mod log_record;
+mod mac;
+mod sample;
+mod snapshot;
+mod timeline;
+mod timestamp;
+
+pub use finding::{Finding, Place, Severity};
+pub use id::{DeviceId, FloorId, PortRef, RoomId, SiteId, SsidId, SubnetId, VlanId, VlanName};
+pub use incident::Incident;
+pub use lease::{ClientKey, HostName, Lease, LeaseState};
+pub use log_record::{Facility, LogRecord, LogSeverity, Transport};
+pub use mac::{Mac, ParseMacError};
+pub use sample::Sample;
+pub use snapshot::{
+    AccessPointLoad, EventCard, HistoryPoint, Metric, MetricKind, PoolUse, Rates, RoomLoad, Snapshot, SnapshotTalk,
+};
+pub use timeline::TimeLine;
+pub use timestamp::Timestamp;
