@@ -1,0 +1,498 @@
+//! Who holds which address: the table behind the engine, without any rule of the protocol in it.
+//!
+//! One [`Slot`] for each address that was ever touched. What the packet path asks takes constant time however many
+//! leases there are and however full the pools: two hash lookups (by address, by client) and the heads of three
+//! linked lists that run through the slots. Ends are kept in an ordered set, one entry for each slot at most, moved
+//! only when an end comes nearer, so that renewals do not touch it.
+//!
+//! ```text
+//!             offer                    bind
+//!   Free ----------------> Offered -----------> Leased (state Bound)
+//!    ^  ^ withdraw, lapse     |                   |  |  ^ bind (renewal)
+//!    |  +---------------------+    release, end   |  +--+
+//!    +--------------------------------------------+ decline: Leased (state Declined) until the quarantine ends
+//! ```
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    net::Ipv4Addr,
+    sync::Arc,
+    time::Duration,
+};
+
+use foldhash::{SharedSeed, quality::SeedableRandomState};
+use model::{ClientKey, Lease, LeaseState, Timestamp};
+
+/// Index of a slot; slots are never removed, so it stays good.
+pub(crate) type SlotId = u32;
+
+const NONE: SlotId = SlotId::MAX;
+
+/// One address and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) address: Ipv4Addr,
+    /// Index of the subnet.
+    pub(crate) subnet: usize,
+    /// May go to any client.
+    pub(crate) is_dynamic: bool,
+    pub(crate) hold: Hold,
+    /// The lease in force, or the last one; its client gets the address back if nobody else needed it.
+    pub(crate) lease: Option<Lease>,
+    timer: Option<Timestamp>,
+    list: Option<ListKind>,
+    previous: SlotId,
+    next: SlotId,
+}
+
+/// Whether somebody holds the address. The engine's own word: [`Lease::is_active`] would read a clock that may step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Hold {
+    Free,
+    Offered {
+        client: Arc<[u8]>,
+        since: Timestamp,
+        until: Timestamp,
+    },
+    /// As `Slot::lease` says.
+    Leased,
+}
+
+impl Slot {
+    /// True when `client` has a lease in force on it.
+    pub(crate) fn is_leased_to(&self, client: &[u8]) -> bool {
+        self.hold == Hold::Leased
+            && self.lease.as_ref().is_some_and(|lease| lease.state == LeaseState::Bound && *lease.client.0 == *client)
+    }
+
+    /// True when it is offered to `client`.
+    pub(crate) fn is_offered_to(&self, client: &[u8]) -> bool {
+        matches!(&self.hold, Hold::Offered { client: holder, .. } if **holder == *client)
+    }
+
+    /// True when nobody but `client` holds it.
+    pub(crate) fn is_available_to(&self, client: &[u8]) -> bool {
+        self.hold == Hold::Free || self.is_offered_to(client) || self.is_leased_to(client)
+    }
+
+    fn list_wanted(&self) -> Option<ListKind> {
+        match (&self.hold, &self.lease) {
+            (Hold::Offered { .. }, _) => Some(ListKind::Offered),
+            (Hold::Leased, _) => None,
+            (Hold::Free, _) if !self.is_dynamic => None,
+            (Hold::Free, None) => Some(ListKind::Untouched),
+            (Hold::Free, Some(_)) => Some(ListKind::Free),
+        }
+    }
+
+    fn ends(&self) -> Option<Timestamp> {
+        match &self.hold {
+            Hold::Free => None,
+            Hold::Offered { until, .. } => Some(*until),
+            Hold::Leased => self.lease.as_ref().map(|lease| lease.expires),
+        }
+        .filter(|&end| end != Timestamp::MAX)
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum ListKind {
+    /// Free and never leased, but offered once.
+    Untouched,
+    /// Free and leased before, the longest free first.
+    Free,
+    /// Offered, the oldest offer first.
+    Offered,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct List {
+    head: SlotId,
+    tail: SlotId,
+    len: usize,
+}
+
+const EMPTY: List = List { head: NONE, tail: NONE, len: 0 };
+
+/// What is kept for each subnet.
+#[derive(Debug)]
+struct Ledger {
+    by_client: HashMap<Arc<[u8]>, SlotId, SeedableRandomState>,
+    lists: [List; 3],
+    /// Dynamic addresses held.
+    used: u64,
+}
+
+/// What came to its end by itself.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Offer,
+    Lease(SlotId),
+}
+
+#[derive(Debug)]
+pub(crate) struct Bindings {
+    slots: Vec<Slot>,
+    by_address: HashMap<Ipv4Addr, SlotId, SeedableRandomState>,
+    ledgers: Vec<Ledger>,
+    timers: BTreeSet<(Timestamp, SlotId)>,
+}
+
+impl Bindings {
+    /// An empty table for so many subnets. `seed` keeps hostile clients from choosing colliding identifiers.
+    pub(crate) fn new(subnets: usize, seed: u64) -> Self {
+        let state = || SeedableRandomState::with_seed(seed, SharedSeed::global_fixed());
+        let ledger = || Ledger { by_client: HashMap::with_hasher(state()), lists: [EMPTY; 3], used: 0 };
+        Self {
+            slots: Vec::new(),
+            by_address: HashMap::with_hasher(state()),
+            ledgers: (0..subnets).map(|_| ledger()).collect(),
+            timers: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn slot(&self, id: SlotId) -> &Slot {
+        &self.slots[place(id)]
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    pub(crate) fn find(&self, address: Ipv4Addr) -> Option<SlotId> {
+        self.by_address.get(&address).copied()
+    }
+
+    /// The slot of `address`, made if there is none.
+    pub(crate) fn touch(&mut self, address: Ipv4Addr, subnet: usize, is_dynamic: bool) -> SlotId {
+        if let Some(id) = self.find(address) {
+            return id;
+        }
+        let id = SlotId::try_from(self.slots.len()).expect("fewer slots than IPv4 addresses");
+        self.slots.push(Slot {
+            address,
+            subnet,
+            is_dynamic,
+            hold: Hold::Free,
+            lease: None,
+            timer: None,
+            list: None,
+            previous: NONE,
+            next: NONE,
+        });
+        self.by_address.insert(address, id);
+        id
+    }
+
+    /// The address that the client has, is offered or had last.
+    pub(crate) fn of_client(&self, subnet: usize, client: &[u8]) -> Option<SlotId> {
+        self.ledgers[subnet].by_client.get(client).copied()
+    }
+
+    /// Dynamic addresses of a subnet that are leased, offered or in quarantine.
+    pub(crate) fn used(&self, subnet: usize) -> u64 {
+        self.ledgers[subnet].used
+    }
+
+    pub(crate) fn offers(&self, subnet: usize) -> usize {
+        self.ledgers[subnet].lists[ListKind::Offered as usize].len
+    }
+
+    /// The free address to give next, other than `not`: one never leased, else the one that is free the longest.
+    pub(crate) fn longest_free(&self, subnet: usize, not: Ipv4Addr) -> Option<SlotId> {
+        let lists = &self.ledgers[subnet].lists;
+        [ListKind::Untouched, ListKind::Free].into_iter().find_map(|kind| {
+            let head = Some(lists[kind as usize].head).filter(|&id| id != NONE)?;
+            let second = Some(self.slot(head).next).filter(|&id| id != NONE);
+            [Some(head), second].into_iter().flatten().find(|&id| self.slot(id).address != not)
+        })
+    }
+
+    /// The offer that was made first, and when.
+    pub(crate) fn oldest_offer(&self, subnet: usize) -> Option<(SlotId, Timestamp)> {
+        let head = self.ledgers[subnet].lists[ListKind::Offered as usize].head;
+        if head == NONE {
+            return None;
+        }
+        match self.slot(head).hold {
+            Hold::Offered { since, .. } => Some((head, since)),
+            Hold::Free | Hold::Leased => None,
+        }
+    }
+
+    /// Holds a slot for a client until it requests it. An offer that the client has on another slot is withdrawn.
+    pub(crate) fn offer(&mut self, id: SlotId, client: &[u8], since: Timestamp, until: Timestamp) {
+        let subnet = self.slot(id).subnet;
+        let before = self.ledgers[subnet].by_client.get_key_value(client).map(|(key, &slot)| (Arc::clone(key), slot));
+        if let Some((_, other)) = &before
+            && *other != id
+            && self.slot(*other).is_offered_to(client)
+        {
+            self.withdraw(*other);
+        }
+        let client = before.map_or_else(|| client.into(), |(key, _)| key);
+        self.ledgers[subnet].by_client.insert(Arc::clone(&client), id);
+        self.change(id, |slot| slot.hold = Hold::Offered { client, since, until });
+    }
+
+    /// Ends an offer; the address goes back to where it was.
+    pub(crate) fn withdraw(&mut self, id: SlotId) {
+        let Hold::Offered { client, .. } = self.slot(id).hold.clone() else { return };
+        let had_it_before = self.slot(id).lease.as_ref().is_some_and(|lease| lease.client.0 == client);
+        if !had_it_before {
+            self.forget_client(id, &client);
+        }
+        self.change(id, |slot| slot.hold = Hold::Free);
+    }
+
+    /// Puts `lease` in force on its slot, whatever was there.
+    pub(crate) fn bind(&mut self, id: SlotId, lease: Lease) {
+        let subnet = self.slot(id).subnet;
+        let client = Arc::clone(&lease.client.0);
+        self.forget_others(id, &client);
+        let before = self.ledgers[subnet].by_client.insert(Arc::clone(&client), id);
+        if let Some(other) = before.filter(|&other| other != id && self.slot(other).is_offered_to(&client)) {
+            self.change(other, |slot| slot.hold = Hold::Free);
+        }
+        self.change(id, |slot| {
+            slot.hold = Hold::Leased;
+            slot.lease = Some(lease);
+        });
+    }
+
+    /// The client gives the lease back at `now`; it keeps the first claim on the address. What to save, if it had one.
+    pub(crate) fn release(&mut self, id: SlotId, now: Timestamp) -> Option<Lease> {
+        self.change(id, |slot| {
+            let lease = slot.lease.as_mut()?;
+            lease.state = LeaseState::Released;
+            lease.expires = now;
+            slot.hold = Hold::Free;
+            Some(lease.clone())
+        })
+    }
+
+    /// Gives the address to nobody until `lease.expires`.
+    pub(crate) fn quarantine(&mut self, id: SlotId, lease: Lease) {
+        self.forget_others(id, &[]);
+        self.change(id, |slot| {
+            slot.hold = Hold::Leased;
+            slot.lease = Some(lease);
+        });
+    }
+
+    /// Enters a lease of the past: in force, or only remembered for its client's sake.
+    pub(crate) fn restore(&mut self, id: SlotId, lease: Lease, now: Timestamp) {
+        let (subnet, is_active) = (self.slot(id).subnet, lease.is_active(now));
+        self.forget_others(id, &lease.client.0);
+        if lease.state == LeaseState::Declined {
+            self.forget_client(id, &lease.client.0);
+        } else {
+            self.ledgers[subnet].by_client.insert(Arc::clone(&lease.client.0), id);
+        }
+        // Out of its list and in again: the order of freeing is the order of restoring.
+        self.change(id, |slot| slot.hold = Hold::Leased);
+        self.change(id, |slot| {
+            slot.hold = if is_active { Hold::Leased } else { Hold::Free };
+            slot.lease = Some(lease);
+        });
+    }
+
+    /// When the next hold may end; early rather than late.
+    pub(crate) fn deadline(&self) -> Option<Timestamp> {
+        self.timers.first().map(|&(at, _)| at)
+    }
+
+    /// Ends one hold that is over at `now`; to be called until it says `None`.
+    pub(crate) fn end_next(&mut self, now: Timestamp) -> Option<Ended> {
+        while let Some(&(at, id)) = self.timers.first().filter(|&&(at, _)| at <= now) {
+            self.timers.remove(&(at, id));
+            self.slots[place(id)].timer = None;
+            if self.slot(id).ends().is_none_or(|end| end > now) {
+                self.schedule(id);
+                continue;
+            }
+            match self.slot(id).hold {
+                Hold::Free => {}
+                Hold::Offered { .. } => {
+                    self.withdraw(id);
+                    return Some(Ended::Offer);
+                }
+                Hold::Leased => {
+                    self.change(id, |slot| slot.hold = Hold::Free);
+                    return Some(Ended::Lease(id));
+                }
+            }
+        }
+        None
+    }
+
+    /// The wall clock stepped from `before` to `now`: every time moves along, so that what remains of each lease
+    /// stays the same. No lease is left with more than it was granted. Linear in the slots; clocks step rarely.
+    pub(crate) fn follow_clock(&mut self, before: Timestamp, now: Timestamp) {
+        let (forward, back) = (now.since(before), before.since(now));
+        let moved = |at: Timestamp| if at == Timestamp::MAX { at } else { at + forward - back };
+        self.timers.clear();
+        for slot in &mut self.slots {
+            slot.timer = None;
+            if let Hold::Offered { since, until, .. } = &mut slot.hold {
+                (*since, *until) = (moved(*since), moved(*until).min(now + until.since(*since)));
+            }
+            if let Some(lease) = &mut slot.lease {
+                let granted = lease.expires.since(lease.starts);
+                if lease.expires != Timestamp::MAX {
+                    lease.expires = moved(lease.expires).min(now + granted);
+                }
+                lease.starts = moved(lease.starts).min(now);
+            }
+        }
+        for id in 0..self.slots.len() {
+            self.schedule(SlotId::try_from(id).expect("fewer slots than IPv4 addresses"));
+        }
+    }
+
+    /// Forgets that anybody but `client` has a claim on the slot.
+    fn forget_others(&mut self, id: SlotId, client: &[u8]) {
+        let holder = match &self.slot(id).hold {
+            Hold::Offered { client, .. } => Some(Arc::clone(client)),
+            Hold::Free | Hold::Leased => None,
+        };
+        let owner = self.slot(id).lease.as_ref().map(|lease| Arc::clone(&lease.client.0));
+        for other in [holder, owner].into_iter().flatten().filter(|other| **other != *client) {
+            self.forget_client(id, &other);
+        }
+    }
+
+    fn forget_client(&mut self, id: SlotId, client: &[u8]) {
+        let by_client = &mut self.ledgers[self.slots[place(id)].subnet].by_client;
+        if by_client.get(client) == Some(&id) {
+            by_client.remove(client);
+        }
+    }
+
+    /// The only way to change a slot's hold or lease: keeps list, count and timer in step.
+    fn change<T>(&mut self, id: SlotId, change: impl FnOnce(&mut Slot) -> T) -> T {
+        let slot = &mut self.slots[place(id)];
+        let was_held = slot.hold != Hold::Free;
+        let result = change(slot);
+        let (is_held, is_dynamic, subnet) = (slot.hold != Hold::Free, slot.is_dynamic, slot.subnet);
+        let (list, wanted) = (slot.list, slot.list_wanted());
+        if is_dynamic && was_held != is_held {
+            let used = &mut self.ledgers[subnet].used;
+            *used = if is_held { *used + 1 } else { *used - 1 };
+        }
+        if list != wanted || wanted == Some(ListKind::Offered) {
+            self.unlink(id);
+            self.link(id, wanted);
+        }
+        self.schedule(id);
+        result
+    }
+
+    fn schedule(&mut self, id: SlotId) {
+        let slot = &mut self.slots[place(id)];
+        let Some(end) = slot.ends().filter(|&end| slot.timer.is_none_or(|timer| end < timer)) else { return };
+        if let Some(timer) = slot.timer.replace(end) {
+            self.timers.remove(&(timer, id));
+        }
+        self.timers.insert((end, id));
+    }
+
+    fn link(&mut self, id: SlotId, kind: Option<ListKind>) {
+        let slot = &mut self.slots[place(id)];
+        slot.list = kind;
+        let Some(kind) = kind else { return };
+        let list = &mut self.ledgers[slot.subnet].lists[kind as usize];
+        slot.previous = list.tail;
+        slot.next = NONE;
+        let tail = std::mem::replace(&mut list.tail, id);
+        list.len += 1;
+        if tail == NONE {
+            list.head = id;
+        } else {
+            self.slots[place(tail)].next = id;
+        }
+    }
+
+    fn unlink(&mut self, id: SlotId) {
+        let slot = &mut self.slots[place(id)];
+        let Some(kind) = slot.list.take() else { return };
+        let (subnet, previous, next) = (slot.subnet, slot.previous, slot.next);
+        (slot.previous, slot.next) = (NONE, NONE);
+        let list = &mut self.ledgers[subnet].lists[kind as usize];
+        list.len -= 1;
+        if previous == NONE {
+            list.head = next;
+        }
+        if next == NONE {
+            list.tail = previous;
+        }
+        if previous != NONE {
+            self.slots[place(previous)].next = next;
+        }
+        if next != NONE {
+            self.slots[place(next)].previous = previous;
+        }
+    }
+}
+
+/// What a lease's remaining time becomes when the clock at start is behind the one that wrote it: never more than
+/// was granted, counted from `now`.
+pub(crate) fn bounded_by_grant(mut lease: Lease, now: Timestamp) -> Lease {
+    if lease.starts > now && lease.expires != Timestamp::MAX {
+        let granted: Duration = lease.expires.since(lease.starts);
+        lease.expires = lease.expires.min(now + granted);
+        lease.starts = now;
+    }
+    lease
+}
+
+/// The key of a client without one of its own.
+pub(crate) fn owned_key(client: &[u8]) -> ClientKey {
+    ClientKey(client.into())
+}
+
+fn place(id: SlotId) -> usize {
+    id as usize
+}
+
+#[cfg(test)]
+impl Bindings {
+    /// Checks that maps, lists, counts and timers say the same as the slots. For tests: looks at everything.
+    pub(crate) fn check_invariants(&self) {
+        assert_eq!(self.by_address.len(), self.slots.len());
+        for (index, ledger) in self.ledgers.iter().enumerate() {
+            for (client, &id) in &ledger.by_client {
+                let slot = self.slot(id);
+                let had = slot.lease.as_ref().is_some_and(|lease| lease.client.0 == *client);
+                assert!(had || slot.is_offered_to(client), "a client is remembered for nothing: {slot:?}");
+                assert_eq!(slot.subnet, index);
+            }
+            let held = self.slots.iter().filter(|slot| slot.subnet == index && slot.is_dynamic);
+            assert_eq!(ledger.used, held.filter(|slot| slot.hold != Hold::Free).count() as u64);
+            for (list, kind) in ledger.lists.iter().zip([ListKind::Untouched, ListKind::Free, ListKind::Offered]) {
+                self.check_list(list, kind, index);
+            }
+        }
+        for (index, slot) in self.slots.iter().enumerate() {
+            assert_eq!(self.find(slot.address), SlotId::try_from(index).ok());
+            assert_eq!(slot.list, slot.list_wanted(), "{slot:?}");
+            assert!(slot.ends().is_none_or(|end| slot.timer.is_some_and(|timer| timer <= end)), "{slot:?}");
+        }
+        assert_eq!(self.timers.len(), self.slots.iter().filter(|slot| slot.timer.is_some()).count());
+    }
+
+    fn check_list(&self, list: &List, kind: ListKind, subnet: usize) {
+        let (mut at, mut previous, mut len) = (list.head, NONE, 0);
+        while at != NONE {
+            let slot = self.slot(at);
+            assert_eq!((slot.list, slot.subnet, slot.previous), (Some(kind), subnet, previous));
+            (previous, at, len) = (at, slot.next, len + 1);
+        }
+        assert_eq!((list.tail, list.len), (previous, len));
+    }
+
+    /// Clients remembered in a subnet.
+    pub(crate) fn clients(&self, subnet: usize) -> usize {
+        self.ledgers[subnet].by_client.len()
+    }
+}
