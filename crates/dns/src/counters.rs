@@ -1,0 +1,68 @@
+//! What happened so far, for `/metrics` and tests. All count from the engine's start.
+
+/// Totals since the engine started. No names, no addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Counters {
+    /// Packets from clients over UDP.
+    pub queries_udp: u64,
+    /// Messages from clients over TCP.
+    pub queries_tcp: u64,
+    /// Replies sent to clients, of every kind.
+    pub answers: u64,
+    /// Replies from the cache, negative ones included.
+    pub cache_hits: u64,
+    /// Of these: NXDOMAIN, no data, or a remembered failure.
+    pub negative_hits: u64,
+    /// Replies from event zones, clients' names and special names.
+    pub local_answers: u64,
+    /// Questions that upstreams had to be asked.
+    pub misses: u64,
+    /// Queries that joined a question already in flight.
+    pub joined: u64,
+    /// Replies cut to TC=1.
+    pub truncated: u64,
+    /// Replies with NXDOMAIN.
+    pub nxdomain: u64,
+    /// Replies with SERVFAIL.
+    pub servfail: u64,
+    /// Replies with REFUSED.
+    pub refused: u64,
+    /// Replies with FORMERR, NOTIMP or BADVERS.
+    pub rejected: u64,
+    /// Packets shorter than a header, dropped.
+    pub dropped_malformed: u64,
+    /// Packets that were responses, dropped.
+    pub dropped_not_query: u64,
+    /// Queries answered SERVFAIL because too many questions were in flight.
+    pub pending_full: u64,
+    /// Queries answered SERVFAIL because too many clients waited for the same question.
+    pub waiters_full: u64,
+    /// Queries put to upstreams, repeats and TCP included, probes not.
+    pub upstream_asks: u64,
+    /// Of these, over TCP.
+    pub upstream_asks_tcp: u64,
+    /// Probes of upstreams believed dead.
+    pub upstream_probes: u64,
+    /// Usable answers from upstreams.
+    pub upstream_answers: u64,
+    /// SERVFAIL, REFUSED and the like from upstreams.
+    pub upstream_refusals: u64,
+    /// Asks whose patience ran out.
+    pub upstream_timeouts: u64,
+    /// Asks that failed at once: connection refused, TCP closed.
+    pub upstream_failures: u64,
+    /// Packets that did not match what was asked; waiting went on.
+    pub upstream_mismatched: u64,
+    /// Packets that matched but could not be read; waiting went on.
+    pub upstream_malformed: u64,
+    /// Answers whose question came back in another case.
+    pub upstream_case_changed: u64,
+    /// Packets for asks already settled.
+    pub upstream_late: u64,
+    /// Entries the cache's byte budget pushed out.
+    pub cache_evicted: u64,
+    /// Clients' names held now.
+    pub client_names: u64,
+    /// Requests for a client name that were not granted: planned, reserved, taken, or the table was full.
+    pub client_names_refused: u64,
+}

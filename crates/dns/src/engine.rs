@@ -1,0 +1,277 @@
+//! The engine seen from its clients: queries in, replies out. The side towards upstreams is in `asking`.
+
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use model::{HostName, Timestamp};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+
+use crate::{
+    Counters, Settings, SettingsError, UpstreamHealth,
+    cache::{Cache, Key},
+    client_names::{ClientNames, reverse_name},
+    inflight::{Inflight, Waiter},
+    local::Local,
+    name::from_text,
+    query::{Head, Parsed, Query, parse},
+    reply::{refuse, reply},
+    special::SpecialNames,
+    upstream::Upstreams,
+    wire::{CD, EDE_OTHER, RCODE, RD, rcode, rtype, u16_at},
+    writer::Answer,
+    zone::Zones,
+};
+
+/// From the first ask to the SERVFAIL; less than the 5 s after which stub resolvers ask again (resolv.conf(5)).
+const ANSWER_BUDGET: Duration = Duration::from_millis(4_800);
+
+/// How a message travels. Bytes handed over never include the length octets of TCP (RFC 1035 section 4.2.2).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Transport {
+    /// One message a datagram.
+    Udp,
+    /// A stream of messages, answered in any order (RFC 7766 section 6.2.1.1).
+    Tcp,
+}
+
+/// Where a reply goes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct ClientRef {
+    /// The client's address and port.
+    pub address: SocketAddr,
+    /// How the query came and the reply goes.
+    pub transport: Transport,
+    /// Which socket or TCP connection; the engine only repeats it.
+    pub token: u64,
+}
+
+/// Names one query to an upstream. Never used twice by an engine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct AskId(pub u64);
+
+/// What the driver must do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// Send a reply.
+    Respond {
+        /// To whom.
+        client: ClientRef,
+        /// The message, at most 1232 octets over UDP and 65,535 over TCP.
+        bytes: Vec<u8>,
+    },
+    /// Ask an upstream from a socket of its own, connected, with a random source port (RFC 5452 section 9.2).
+    Ask {
+        /// Repeated in [`Engine::on_answer`] and [`Engine::on_ask_failed`].
+        ask: AskId,
+        /// Whom.
+        upstream: SocketAddr,
+        /// How.
+        transport: Transport,
+        /// The message.
+        bytes: Vec<u8>,
+    },
+    /// Close the socket of an ask; nothing more is expected from it.
+    Forget {
+        /// Which.
+        ask: AskId,
+    },
+}
+
+/// A caching forwarder with zones of its own. See the crate for how to drive it.
+pub struct Engine {
+    pub(crate) cache: Cache,
+    pub(crate) local: Local,
+    pub(crate) inflight: Inflight,
+    pub(crate) upstreams: Upstreams,
+    pub(crate) random: ChaCha12Rng,
+    pub(crate) counters: Counters,
+    pub(crate) effects: VecDeque<Effect>,
+    pending_max: usize,
+    waiters_max: usize,
+}
+
+impl Engine {
+    /// An engine with an empty cache. `seed` feeds ids, letter case and hash seeds: take it from the operating
+    /// system's generator in service, from the run's seed in a rehearsal.
+    pub fn new(settings: Settings, seed: u64) -> Result<Self, SettingsError> {
+        let mut random = ChaCha12Rng::seed_from_u64(seed);
+        let upstreams = Upstreams::new(settings.checked_upstreams()?);
+        let zones = Zones::compile(&settings, random.next_u64())?;
+        let domain = settings.client_names_zone.as_deref().and_then(from_text);
+        let client_names = ClientNames::new(domain, settings.client_names_ttl, random.next_u64());
+        Ok(Self {
+            cache: Cache::new(settings.cache_bytes_max, random.next_u64()),
+            local: Local { zones, client_names, special: SpecialNames::new(random.next_u64()) },
+            inflight: Inflight::new(random.next_u64()),
+            upstreams,
+            random,
+            counters: Counters::default(),
+            effects: VecDeque::new(),
+            pending_max: settings.pending_max,
+            waiters_max: settings.waiters_max,
+        })
+    }
+
+    /// A message from a client. Every query is answered exactly once; responses and scraps are dropped and counted.
+    pub fn on_query(&mut self, now: Timestamp, client: ClientRef, bytes: &[u8]) {
+        match client.transport {
+            Transport::Udp => self.counters.queries_udp += 1,
+            Transport::Tcp => self.counters.queries_tcp += 1,
+        }
+        match parse(bytes) {
+            Parsed::Malformed => self.counters.dropped_malformed += 1,
+            Parsed::NotQuery => self.counters.dropped_not_query += 1,
+            Parsed::Reject(head, rcode) => self.refuse(client, &head, rcode, None),
+            Parsed::Query(query) => self.answer(now, client, &query),
+        }
+    }
+
+    /// Gives a DHCP client's name to its address until `expires`: A and PTR records from now on.
+    ///
+    /// Calling again with the same name prolongs it; another name replaces it. A name that another client has gets
+    /// the first free suffix `-2` to `-9`. Planned and reserved names (`wpad`, ...) are not granted; that is counted.
+    pub fn set_client_name(&mut self, now: Timestamp, name: &HostName, address: Ipv4Addr, expires: Timestamp) {
+        let granted = self.local.client_names.set(now, name.as_str(), address, expires, &self.local.zones);
+        self.count_client_names();
+        if !granted {
+            self.counters.client_names_refused += 1;
+            return;
+        }
+        // Addresses outside our reverse zones may have been asked of an upstream before.
+        let reverse = reverse_name(address);
+        for (dnssec_ok, checking_disabled) in [(false, false), (false, true), (true, false), (true, true)] {
+            self.cache.remove(Key::new(&reverse, rtype::PTR, dnssec_ok, checking_disabled).as_slice());
+        }
+    }
+
+    /// Takes back the name of an address: the lease ended early.
+    pub fn remove_client_name(&mut self, address: Ipv4Addr) {
+        self.local.client_names.remove(address);
+        self.count_client_names();
+    }
+
+    /// Call at [`Engine::deadline`] or later: retries, gives up, probes, lets names lapse.
+    pub fn on_deadline(&mut self, now: Timestamp) {
+        while let Some(id) = self.inflight.due(now) {
+            self.on_patience_over(now, id);
+        }
+        while let Some((upstream, stale)) = self.upstreams.due_probe(now) {
+            self.probe(now, upstream, stale);
+        }
+        self.local.client_names.purge(now);
+        self.count_client_names();
+    }
+
+    /// When [`Engine::on_deadline`] must be called next, if nothing else happens before.
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let deadlines = [self.inflight.deadline(), self.upstreams.deadline(), self.local.client_names.deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// The next thing to do; call until `None` after every other call.
+    pub fn next_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// Totals so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The state of each upstream, in the order of the settings.
+    pub fn upstreams(&self) -> impl Iterator<Item = UpstreamHealth> {
+        self.upstreams.health()
+    }
+
+    /// Entries and bytes in the cache.
+    pub fn cache_use(&self) -> (usize, usize) {
+        self.cache.in_use()
+    }
+
+    /// Questions waiting for upstreams now.
+    pub fn pending(&self) -> usize {
+        self.inflight.len()
+    }
+
+    fn count_client_names(&mut self) {
+        self.counters.client_names = self.local.client_names.len() as u64;
+    }
+
+    fn answer(&mut self, now: Timestamp, client: ClientRef, query: &Query<'_>) {
+        let head = &query.head;
+        let dnssec_ok = head.edns.is_some_and(|edns| edns.dnssec_ok);
+        let key = Key::new(query.name, query.qtype, dnssec_ok, head.flags & CD != 0);
+        if let Some((answer, age_s)) = self.cache.get(now, key.as_slice()) {
+            let reply = reply(head, client.transport, answer, age_s);
+            self.counters.cache_hits += 1;
+            self.counters.negative_hits += u64::from(is_negative(answer));
+            return self.send(client, reply.bytes, reply.is_truncated);
+        }
+        if let Some(answer) = self.local.answer(now, key.name(), query.qtype, head.question) {
+            self.counters.local_answers += 1;
+            return self.respond(client, head, &answer);
+        }
+        // Only those who ask for recursion get it (RFC 1034 section 4.3.1).
+        if head.flags & RD == 0 {
+            return self.refuse(client, head, rcode::REFUSED, None);
+        }
+        self.wait(now, client, head, &key);
+    }
+
+    /// Joins the question if it is in flight, else sends it out.
+    fn wait(&mut self, now: Timestamp, client: ClientRef, head: &Head<'_>, key: &Key) {
+        let waiters_max = self.waiters_max;
+        if let Some(pending) = self.inflight.find(key.as_slice()).and_then(|id| self.inflight.get(id)) {
+            if pending.waiters.len() >= waiters_max {
+                self.counters.waiters_full += 1;
+                return self.refuse(client, head, rcode::SERVFAIL, Some(EDE_OTHER));
+            }
+            pending.waiters.push(Waiter::new(client, head));
+            self.counters.joined += 1;
+            return;
+        }
+        self.counters.misses += 1;
+        if self.inflight.len() >= self.pending_max {
+            self.counters.pending_full += 1;
+            return self.refuse(client, head, rcode::SERVFAIL, Some(EDE_OTHER));
+        }
+        // Only the name is folded: type HTTPS is 65, the letter A.
+        let question = [key.name(), &head.question[key.name().len()..]].concat();
+        let id = self.inflight.open(key.as_slice(), question.into(), Waiter::new(client, head), now + ANSWER_BUDGET);
+        self.attempt_or_fail(now, id);
+    }
+
+    /// Replies with a fresh answer.
+    pub(crate) fn respond(&mut self, client: ClientRef, head: &Head<'_>, answer: &Answer) {
+        let reply = reply(head, client.transport, answer, 0);
+        self.send(client, reply.bytes, reply.is_truncated);
+    }
+
+    fn refuse(&mut self, client: ClientRef, head: &Head<'_>, rcode: u16, extended_error: Option<u16>) {
+        if !matches!(rcode, rcode::REFUSED | rcode::SERVFAIL) {
+            self.counters.rejected += 1;
+        }
+        self.send(client, refuse(head, rcode, extended_error), false);
+    }
+
+    fn send(&mut self, client: ClientRef, bytes: Vec<u8>, is_truncated: bool) {
+        self.counters.answers += 1;
+        self.counters.truncated += u64::from(is_truncated);
+        match u16_at(&bytes, 2).unwrap_or(0) & RCODE {
+            rcode::NXDOMAIN => self.counters.nxdomain += 1,
+            rcode::SERVFAIL => self.counters.servfail += 1,
+            rcode::REFUSED => self.counters.refused += 1,
+            _ => {}
+        }
+        self.effects.push_back(Effect::Respond { client, bytes });
+    }
+}
+
+/// True when an answer has no record in its answer section or says NXDOMAIN.
+fn is_negative(answer: &Answer) -> bool {
+    u16_at(&answer.wire, 6) == Some(0) || u16_at(&answer.wire, 2).unwrap_or(0) & RCODE == rcode::NXDOMAIN
+}

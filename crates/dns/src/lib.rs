@@ -1,0 +1,45 @@
+//! DNS for an event: a caching forwarder that answers the event's own zones and the names of DHCP clients itself.
+//!
+//! It never opens a socket, reads a clock or takes randomness from the air: it is told the time, bytes and a seed,
+//! and answers with [`Effect`]s. It never recurses, validates or logs names.
+//!
+//! Start at [`Engine`]. A driver calls [`Engine::on_query`] with what clients send, opens a socket for every
+//! [`Effect::Ask`] and hands what arrives there to [`Engine::on_answer`], calls [`Engine::on_deadline`] at
+//! [`Engine::deadline`], and after every call takes effects until there are none. [`client`] and [`authority`] are
+//! the two other ends of the wire, for simulated clients and a simulated internet.
+//!
+//! Where things are: `query` parses strictly; `cache` keeps wire answers and the places of their TTLs; `reply` turns
+//! one into the octets for a client; `local`, `zone`, `client_names` and `special` answer without asking; `asking`,
+//! `inflight` and `upstream` ask; `upstream_answer` decides what of an answer is believed.
+//!
+//! RFCs: 1034, 1035, 2181, 2308, 3597, 4343, 5452, 6303, 6761, 6891, 7766, 8375, 8482, 8880, 8914, 9462, 9476, 9520, 9619.
+
+mod asking;
+pub mod authority;
+mod cache;
+pub mod client;
+mod client_names;
+mod counters;
+mod engine;
+mod inflight;
+mod local;
+mod name;
+mod query;
+mod record;
+mod reply;
+mod settings;
+mod special;
+mod upstream;
+mod upstream_answer;
+mod wire;
+mod writer;
+mod zone;
+
+#[cfg(test)]
+mod tests;
+
+pub use client_names::CLIENT_NAMES_MAX;
+pub use counters::Counters;
+pub use engine::{AskId, ClientRef, Effect, Engine, Transport};
+pub use settings::{Record, RecordData, Settings, SettingsError, UPSTREAMS_MAX, Zone};
+pub use upstream::UpstreamHealth;

@@ -1,0 +1,96 @@
+//! Everything answered without asking anyone: event zones, clients' names, special names, ANY.
+
+use model::Timestamp;
+
+use crate::{
+    client_names::{ClientNames, is_partial_reverse},
+    name::NameBuf,
+    special::SpecialNames,
+    wire::{AA, rcode, rtype},
+    writer::{Answer, Section, TooLong, Writer},
+    zone::{LocalZone, Zones},
+};
+
+/// Aliases followed inside local zones.
+const ALIASES_MAX: usize = 8;
+/// TTL of the HINFO that answers ANY.
+const ANY_TTL: u32 = 3_600;
+/// The HINFO of RFC 8482 section 4.2: CPU "RFC8482", no OS.
+const ANY_RDATA: &[u8] = b"\x07RFC8482\x00";
+
+/// See the module.
+pub(crate) struct Local {
+    pub(crate) zones: Zones,
+    pub(crate) client_names: ClientNames,
+    pub(crate) special: SpecialNames,
+}
+
+impl Local {
+    /// The answer, or `None` when upstreams must be asked. `name` is folded.
+    pub(crate) fn answer(&self, now: Timestamp, name: &[u8], qtype: u16, question: &[u8]) -> Option<Answer> {
+        if let Some(zone) = self.zones.find(name) {
+            return self.zone_answer(now, zone, name, qtype, question).ok();
+        }
+        if qtype == rtype::PTR
+            && let Some(client) = self.client_names.find(now, name)
+        {
+            let mut writer = Writer::new(question);
+            writer.record(Section::Answer, name, client.rtype, client.ttl, &client.rdata).ok()?;
+            return Some(writer.finish(AA));
+        }
+        if let Some(answer) = self.special.answer(name, qtype, question) {
+            return Some(answer);
+        }
+        (qtype == rtype::ANY).then(|| minimal_any(name, question).ok()).flatten()
+    }
+
+    /// RFC 1034 section 4.3.2, without delegations and wildcards, which plans do not have.
+    fn zone_answer<'a>(
+        &'a self,
+        now: Timestamp,
+        mut zone: &'a LocalZone,
+        name: &[u8],
+        qtype: u16,
+        question: &[u8],
+    ) -> Result<Answer, TooLong> {
+        let mut writer = Writer::new(question);
+        let mut name: Box<[u8]> = name.into();
+        for _ in 0..=ALIASES_MAX {
+            let node = zone.node(&name);
+            let planned = node.filter(|node| node.has_records());
+            let client = if planned.is_none() { self.client_names.find(now, &name) } else { None };
+            let exists = node.is_some() || client.is_some() || is_partial_reverse(&name);
+            if exists && qtype == rtype::ANY {
+                return minimal_any(&name, question);
+            }
+            if let Some(client) = client.filter(|client| client.rtype == qtype) {
+                writer.record(Section::Answer, &name, qtype, client.ttl, &client.rdata)?;
+                return Ok(writer.finish(AA));
+            }
+            if let Some(rdatas) = planned.and_then(|node| node.rrset(qtype)) {
+                for rdata in rdatas {
+                    writer.record(Section::Answer, &name, qtype, zone.ttl(), rdata)?;
+                }
+                return Ok(writer.finish(AA));
+            }
+            let Some(alias) = planned.and_then(|node| node.rrset(rtype::CNAME)?.first()) else {
+                zone.write_soa(&mut writer)?;
+                return Ok(writer.finish(AA | if exists { rcode::NOERROR } else { rcode::NXDOMAIN }));
+            };
+            writer.record(Section::Answer, &name, rtype::CNAME, zone.ttl(), alias)?;
+            name = alias.clone();
+            // An alias that leaves our zones is the client's to follow.
+            let Some(next) = self.zones.find(&name) else { return Ok(writer.finish(AA)) };
+            zone = next;
+        }
+        Ok(writer.finish(AA | rcode::SERVFAIL))
+    }
+}
+
+/// RFC 8482 section 4.2: ANY is answered with one small record.
+fn minimal_any(name: &[u8], question: &[u8]) -> Result<Answer, TooLong> {
+    let mut writer = Writer::new(question);
+    let name = NameBuf::folded(name).ok_or(TooLong)?;
+    writer.record(Section::Answer, name.as_slice(), rtype::HINFO, ANY_TTL, ANY_RDATA)?;
+    Ok(writer.finish(0))
+}

@@ -1,0 +1,146 @@
+//! What the engine is told before it starts.
+
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+};
+
+use thiserror::Error;
+
+/// Upstreams the engine can score.
+pub const UPSTREAMS_MAX: usize = 16;
+
+/// Settings of an [`Engine`](crate::Engine).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Zones answered with authority: the event's own and its reverse zones.
+    pub zones: Vec<Zone>,
+    /// Where everything else is asked, preferred first until round-trip times say otherwise. At most
+    /// [`UPSTREAMS_MAX`]; doubles are dropped. Empty: only local names are answered, the rest is SERVFAIL.
+    pub upstreams: Vec<SocketAddr>,
+    /// Byte budget of the answer cache, bookkeeping included.
+    pub cache_bytes_max: usize,
+    /// Questions that may wait for upstreams at once; more are answered SERVFAIL. Each holds one socket, rarely up
+    /// to four while upstreams are silent.
+    pub pending_max: usize,
+    /// Clients that may wait for one such question; more are answered SERVFAIL.
+    pub waiters_max: usize,
+    /// Addresses the service listens on; an upstream among them is refused, because it would be a loop.
+    pub own_addresses: Vec<SocketAddr>,
+    /// The domain that holds the names of DHCP clients, e.g. `clients.event.example` or an event zone itself.
+    /// `None`: clients get no names. A domain outside every zone becomes a zone.
+    pub client_names_zone: Option<String>,
+    /// TTL in seconds of clients' names, also the cap of negative answers in local zones so that new names show soon.
+    pub client_names_ttl: u32,
+}
+
+/// A zone answered with authority.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Zone {
+    /// The zone's name, e.g. `event.example` or `0.10.in-addr.arpa`.
+    pub origin: String,
+    /// The name server named in its SOA and NS records.
+    pub primary: String,
+    /// Its records beside SOA and NS.
+    pub records: Vec<Record>,
+    /// TTL of all records, in seconds.
+    pub ttl: u32,
+}
+
+/// A record of a [`Zone`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Record {
+    /// Full name, in the zone; a final dot is optional.
+    pub name: String,
+    /// Type and value.
+    pub data: RecordData,
+}
+
+/// The types of records a plan yields. Names are full names.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RecordData {
+    /// An IPv4 address.
+    A(Ipv4Addr),
+    /// An IPv6 address.
+    Aaaa(Ipv6Addr),
+    /// The name of an address, in a reverse zone.
+    Ptr(String),
+    /// Another name for this name; stands alone (RFC 2181 section 10.1).
+    Cname(String),
+    /// Free text, split into strings of 255 octets.
+    Txt(String),
+}
+
+/// Why settings cannot be used.
+#[derive(Clone, PartialEq, Eq, Debug, Error)]
+pub enum SettingsError {
+    /// Not a domain name.
+    #[error("`{name}` is not a domain name; labels have 1 to 63 octets, a name at most 255")]
+    BadName {
+        /// The text.
+        name: String,
+    },
+    /// Two zones of one name.
+    #[error("zone `{origin}` is given twice; merge the two")]
+    DuplicateZone {
+        /// The zone.
+        origin: String,
+    },
+    /// A record that is not in its zone.
+    #[error("record `{name}` lies outside its zone `{origin}`; write full names")]
+    OutsideZone {
+        /// The record's name.
+        name: String,
+        /// The zone.
+        origin: String,
+    },
+    /// A CNAME beside other records, or two CNAMEs.
+    #[error("`{name}` has a CNAME and another record; a CNAME must stand alone (RFC 2181 section 10.1)")]
+    CnameNotAlone {
+        /// The owner.
+        name: String,
+    },
+    /// TXT of more than 65,000 octets.
+    #[error("the text of `{name}` is longer than a record can be")]
+    TextTooLong {
+        /// The owner.
+        name: String,
+    },
+    /// An upstream that is ourselves.
+    #[error("upstream `{upstream}` is an address of this service; queries would go in circles")]
+    UpstreamIsOurself {
+        /// The upstream.
+        upstream: SocketAddr,
+    },
+    /// More upstreams than can be scored.
+    #[error("{count} upstreams; at most {UPSTREAMS_MAX} can be used")]
+    TooManyUpstreams {
+        /// How many were given.
+        count: usize,
+    },
+}
+
+impl Settings {
+    /// The upstreams to use, each once, none of them ourselves.
+    pub(crate) fn checked_upstreams(&self) -> Result<Vec<SocketAddr>, SettingsError> {
+        let mut seen = BTreeSet::new();
+        let upstreams: Vec<_> = self.upstreams.iter().copied().filter(|upstream| seen.insert(*upstream)).collect();
+        if let Some(&upstream) = upstreams.iter().find(|upstream| self.is_own(upstream)) {
+            return Err(SettingsError::UpstreamIsOurself { upstream });
+        }
+        if upstreams.len() > UPSTREAMS_MAX {
+            return Err(SettingsError::TooManyUpstreams { count: upstreams.len() });
+        }
+        Ok(upstreams)
+    }
+
+    /// A listener on the unspecified address hears every loopback address as well.
+    fn is_own(&self, upstream: &SocketAddr) -> bool {
+        self.own_addresses.iter().any(|own| {
+            own.port() == upstream.port()
+                && (own.ip() == upstream.ip()
+                    || upstream.ip().is_unspecified()
+                    || (own.ip().is_unspecified() && upstream.ip().is_loopback()))
+        })
+    }
+}
