@@ -1,0 +1,419 @@
+//! The lease journal: every lease on disk before its ACK leaves (RFC 2131 section 3.1 step 4).
+
+mod record;
+mod recovery;
+
+pub use recovery::Recovery;
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    thread::{self, JoinHandle},
+};
+
+use model::Lease;
+use recovery::{cut, remove_superseded, replay, replay_beside_writer, set_aside, size_of, write_snapshot};
+
+use crate::{
+    StateDir, durable,
+    segment::{Kind, Writer, segment_path},
+};
+
+const LEASES_DIR: &str = "leases";
+
+/// How much disk the journal may use beyond two snapshots of the leases held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct JournalLimits {
+    /// Preallocated size of a segment, in octets. One batch may go beyond it.
+    pub segment_bytes: u64,
+    /// Full segments that may wait while a compaction runs; then commits wait for it.
+    pub segments_max: u64,
+}
+
+impl Default for JournalLimits {
+    fn default() -> Self {
+        Self { segment_bytes: 32 << 20, segments_max: 8 }
+    }
+}
+
+/// Appends leases, in batches that are durable when [`LeaseJournal::commit`] returns.
+///
+/// ```text
+/// append -> buffer -> commit (one write, one fdatasync) -> segment N -- full --> sealed, segment N+1 begins
+///                                                            sealed >= snapshot: a thread of its own merges
+///                                                            snapshot + sealed into a new snapshot, then removes both
+/// ```
+/// The newest record of an address counts. Recovery: snapshot, then segments up to the last whole record.
+#[derive(Debug)]
+pub struct LeaseJournal {
+    dir: PathBuf,
+    limits: JournalLimits,
+    writer: Writer,
+    /// Segments before the one being written and after the snapshot, and their octets.
+    sealed: u64,
+    sealed_bytes: u64,
+    snapshot_bytes: u64,
+    compaction: Option<Compaction>,
+    status: JournalStatus,
+}
+
+#[derive(Debug)]
+struct Compaction {
+    thread: JoinHandle<io::Result<u64>>,
+    segments: u64,
+    bytes: u64,
+}
+
+/// Counts since the journal was opened.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct JournalStatus {
+    /// Leases made durable.
+    pub committed: u64,
+    /// Batches, which are syncs.
+    pub commits: u64,
+    /// Leases of batches that failed; none of them was acknowledged.
+    pub failed: u64,
+    /// Compactions done.
+    pub compactions: u64,
+    /// Compactions that failed; they are tried again.
+    pub compactions_failed: u64,
+}
+
+/// Why the journal could not be opened or read.
+#[derive(Debug, thiserror::Error)]
+#[error("the lease journal in `{path}` cannot be used; check permissions and free space")]
+pub struct JournalError {
+    /// The directory of the journal.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl LeaseJournal {
+    /// Recovers the leases and readies the journal, with default limits.
+    pub fn open(state: &StateDir) -> Result<(Self, Vec<Lease>, Recovery), JournalError> {
+        Self::open_with(state, JournalLimits::default())
+    }
+
+    /// Recovers the leases, one for each address, and readies the journal for appending.
+    pub fn open_with(state: &StateDir, limits: JournalLimits) -> Result<(Self, Vec<Lease>, Recovery), JournalError> {
+        let dir = state.path().join(LEASES_DIR);
+        Self::open_dir(&dir, limits).map_err(|source| JournalError { path: dir, source })
+    }
+
+    fn open_dir(dir: &Path, limits: JournalLimits) -> io::Result<(Self, Vec<Lease>, Recovery)> {
+        durable::create_dir(dir)?;
+        durable::remove_temporaries(dir)?;
+        let mut replayed = replay(dir, u64::MAX)?;
+        let leases = replayed.leases();
+        let (snapshot, snapshot_bytes) = replayed.snapshot.unwrap_or((0, 0));
+        if replayed.snapshot.is_some() {
+            remove_superseded(dir, snapshot)?;
+        }
+        let (mut sealed, mut sealed_bytes) = (0, 0);
+        for (sequence, length, scanned) in &replayed.segments {
+            let good_end = scanned.good_end as u64;
+            if scanned.frames == 0 && scanned.damaged == 0 {
+                durable::remove_if_there(&segment_path(dir, *sequence))?;
+                continue;
+            }
+            if *length > good_end {
+                cut(dir, *sequence, good_end)?;
+            }
+            sealed += 1;
+            sealed_bytes += good_end;
+        }
+        let next = replayed.segments.last().map_or(snapshot, |(sequence, ..)| *sequence) + 1;
+        let mut writer = Writer::new(Kind::Leases, dir, next, limits.segment_bytes, Vec::new());
+        writer.prepare()?;
+        let status = JournalStatus::default();
+        let compaction = None;
+        let mut journal =
+            Self { dir: dir.to_owned(), limits, writer, sealed, sealed_bytes, snapshot_bytes, compaction, status };
+        journal.compact_if_due();
+        Ok((journal, leases, replayed.recovery))
+    }
+
+    /// Adds a lease to the batch, without a system call. It is durable after the next [`LeaseJournal::commit`].
+    pub fn append(&mut self, lease: &Lease) {
+        let is_put = self.writer.append(|buffer| record::encode(lease, buffer));
+        debug_assert!(is_put, "four fields of 64 KiB are below the payload bound");
+    }
+
+    /// Makes the batch durable: one write, one `fdatasync`. Only then may its ACKs leave. An empty batch costs nothing.
+    ///
+    /// On an error (disk full, I/O) the whole batch is dropped and counted, nothing of it will be read as good, and
+    /// no ACK may leave; the journal stays usable and the next commit works when the disk does.
+    pub fn commit(&mut self) -> io::Result<()> {
+        let leases = self.writer.unsynced_frames();
+        if leases == 0 {
+            return Ok(());
+        }
+        if let Err(error) = self.writer.sync() {
+            self.status.failed += leases;
+            return Err(error);
+        }
+        self.status.committed += leases;
+        self.status.commits += 1;
+        if self.writer.position() >= self.limits.segment_bytes {
+            self.rotate();
+        }
+        Ok(())
+    }
+
+    /// Counts since the journal was opened.
+    pub fn status(&self) -> JournalStatus {
+        self.status
+    }
+
+    /// Octets on disk now. Reads the directory.
+    pub fn bytes(&self) -> io::Result<u64> {
+        size_of(&self.dir)
+    }
+
+    /// Begins a segment. Its file is made by the next commit, so a full disk is an error of that commit.
+    fn rotate(&mut self) {
+        self.sealed += 1;
+        self.sealed_bytes += self.writer.position();
+        self.writer.begin_next();
+        self.compact_if_due();
+    }
+
+    fn compact_if_due(&mut self) {
+        let is_over = self.sealed >= self.limits.segments_max.max(1);
+        if let Some(running) = &self.compaction {
+            // Over the bound a commit waits for the compaction rather than let the disk fill.
+            if !running.thread.is_finished() && !is_over {
+                return;
+            }
+            self.finish_compaction();
+        }
+        let is_due = self.sealed > 0 && self.sealed_bytes >= self.snapshot_bytes.max(self.limits.segment_bytes);
+        if !is_due && self.sealed < self.limits.segments_max.max(1) {
+            return;
+        }
+        let (dir, through) = (self.dir.clone(), self.writer.sequence() - 1);
+        let spawned = thread::Builder::new().name("lease-compaction".to_owned()).spawn(move || compact(&dir, through));
+        match spawned {
+            Ok(thread) => {
+                self.compaction = Some(Compaction { thread, segments: self.sealed, bytes: self.sealed_bytes });
+            }
+            Err(_) => self.status.compactions_failed += 1,
+        }
+    }
+
+    /// Waits for the running compaction, if any.
+    fn finish_compaction(&mut self) {
+        let Some(compaction) = self.compaction.take() else { return };
+        match compaction.thread.join() {
+            Ok(Ok(snapshot_bytes)) => {
+                self.snapshot_bytes = snapshot_bytes;
+                self.sealed -= compaction.segments;
+                self.sealed_bytes -= compaction.bytes;
+                self.status.compactions += 1;
+            }
+            Ok(Err(_)) | Err(_) => self.status.compactions_failed += 1,
+        }
+    }
+}
+
+impl Drop for LeaseJournal {
+    /// Waits for a running compaction, so that the directory is quiet when its lock goes.
+    fn drop(&mut self) {
+        self.finish_compaction();
+    }
+}
+
+fn compact(dir: &Path, through: u64) -> io::Result<u64> {
+    let replayed = replay(dir, through)?;
+    let bytes = write_snapshot(dir, through, &replayed.records)?;
+    set_aside(dir, &replayed)?;
+    remove_superseded(dir, through)?;
+    Ok(bytes)
+}
+
+/// The leases of the state directory `path`, one for each address, also while a daemon writes them.
+pub fn read_leases(path: &Path) -> Result<(Vec<Lease>, Recovery), JournalError> {
+    let dir = path.join(LEASES_DIR);
+    match replay_beside_writer(&dir) {
+        Ok(mut replayed) => Ok((replayed.leases(), replayed.recovery)),
+        Err(source) => Err(JournalError { path: dir, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, fs, net::Ipv4Addr};
+
+    use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
+
+    use super::{record::tests::any_lease, *};
+    use crate::segment::{FRAME_HEADER_BYTES, sequences};
+
+    const SMALL: JournalLimits = JournalLimits { segment_bytes: 2_000, segments_max: 4 };
+
+    fn some_leases(count: usize) -> Vec<Lease> {
+        let mut runner = TestRunner::deterministic();
+        (0..count).map(|_| any_lease().new_tree(&mut runner).unwrap().current()).collect()
+    }
+
+    fn newest(leases: &[Lease]) -> Vec<Lease> {
+        leases
+            .iter()
+            .map(|lease| (lease.address, lease.clone()))
+            .collect::<BTreeMap<Ipv4Addr, _>>()
+            .into_values()
+            .collect()
+    }
+
+    fn write(dir: &Path, limits: JournalLimits, batches: &[&[Lease]]) {
+        let (mut journal, ..) = LeaseJournal::open_dir(dir, limits).unwrap();
+        for batch in batches {
+            batch.iter().for_each(|lease| journal.append(lease));
+            journal.commit().unwrap();
+        }
+    }
+
+    fn recovered(dir: &Path) -> (Vec<Lease>, Recovery) {
+        let (_journal, leases, recovery) = LeaseJournal::open_dir(dir, SMALL).unwrap();
+        (leases, recovery)
+    }
+
+    #[test]
+    fn cut_at_every_octet_gives_a_prefix_that_holds_all_commits_before_it() {
+        let temp = tempfile::tempdir().unwrap();
+        let leases = some_leases(12);
+        let mut ends = vec![32];
+        for lease in &leases {
+            let mut buffer = Vec::new();
+            record::encode(lease, &mut buffer);
+            ends.push(ends.last().unwrap() + (FRAME_HEADER_BYTES + buffer.len()).next_multiple_of(8));
+        }
+        let large = JournalLimits { segment_bytes: 1 << 16, ..SMALL };
+        write(&temp.path().join("whole"), large, &[&leases[..5], &leases[5..6], &leases[6..]]);
+        let bytes = fs::read(segment_path(&temp.path().join("whole"), 1)).unwrap();
+        for length in 0..ends[leases.len()] + 10 {
+            let dir = temp.path().join("cut");
+            fs::create_dir(&dir).unwrap();
+            fs::write(segment_path(&dir, 1), &bytes[..length]).unwrap();
+            let whole = ends.iter().rposition(|&end| end <= length).unwrap_or(0);
+            let mut replayed = replay(&dir, u64::MAX).unwrap();
+            let (leases_read, recovery) = (replayed.leases(), replayed.recovery);
+            assert_eq!(leases_read, newest(&leases[..whole]), "cut at {length}");
+            let is_between = length < 32 || ends.contains(&length) || length > ends[leases.len()];
+            let is_zero = bytes[ends[whole].min(length)..length].iter().all(|&octet| octet == 0);
+            assert!(is_between || recovery.torn_bytes > 0 || is_zero);
+            assert_eq!(recovery.damaged, 0, "cut at {length}");
+            // Opening cuts the torn tail, which costs syncs, so not at every octet.
+            if length % 41 == 0 {
+                assert_eq!(recovered(&dir), (leases_read, recovery));
+                let (again, recovery) = recovered(&dir);
+                assert_eq!((again, recovery.torn_bytes), (newest(&leases[..whole]), 0));
+            }
+            fs::remove_dir_all(&dir).unwrap();
+        }
+    }
+
+    #[test]
+    fn rotation_keeps_everything_and_the_size_bounded() {
+        let temp = tempfile::tempdir().unwrap();
+        let leases = some_leases(3_000);
+        let (mut journal, ..) = LeaseJournal::open_dir(temp.path(), SMALL).unwrap();
+        let mut largest = 0;
+        for (count, lease) in (1..).zip(&leases) {
+            journal.append(lease);
+            journal.commit().unwrap();
+            largest = largest.max(journal.bytes().unwrap_or(0));
+            if count % 500 == 0 {
+                let (beside, recovery) =
+                    replay_beside_writer(temp.path()).map(|mut all| (all.leases(), all.recovery)).unwrap();
+                assert_eq!((beside, recovery.damaged), (newest(&leases[..count]), 0));
+            }
+        }
+        assert!(journal.status().compactions > 10, "{:?}", journal.status());
+        assert_eq!(journal.status().compactions_failed, 0);
+        drop(journal);
+        // Two snapshots of 12 addresses, the segments that may wait, and the one being written.
+        assert!(largest < 2 * 12 * 300 + (4 + 2) * 2_400, "{largest}");
+        assert_eq!(recovered(temp.path()).0, newest(&leases));
+    }
+
+    #[test]
+    fn a_kill_at_any_point_of_a_compaction_loses_nothing() {
+        let leases = some_leases(60);
+        for killed_after in 0..5 {
+            let temp = tempfile::tempdir().unwrap();
+            let dir = temp.path();
+            let never = JournalLimits { segment_bytes: 1, segments_max: u64::MAX };
+            let (mut journal, ..) =
+                LeaseJournal::open_dir(dir, JournalLimits { segment_bytes: 1 << 20, ..never }).unwrap();
+            for batch in leases.chunks(7) {
+                batch.iter().for_each(|lease| journal.append(lease));
+                journal.commit().unwrap();
+                journal.rotate();
+            }
+            drop(journal);
+            let through = sequences(dir).unwrap().last().copied().unwrap();
+            let replayed = replay(dir, through).unwrap();
+            if killed_after == 0 {
+                fs::write(dir.join(format!("snapshot-{through:09}.tmp")), b"half a snaps").unwrap();
+            }
+            if killed_after >= 1 {
+                write_snapshot(dir, through, &replayed.records).unwrap();
+            }
+            if killed_after >= 2 {
+                fs::remove_file(segment_path(dir, sequences(dir).unwrap()[0])).unwrap();
+            }
+            if killed_after >= 3 {
+                remove_superseded(dir, through).unwrap();
+            }
+            if killed_after == 4 {
+                // The next segment was created, its header not yet written.
+                fs::write(segment_path(dir, through + 1), [0; 100]).unwrap();
+            }
+            let (found, recovery) = recovered(dir);
+            assert_eq!(found, newest(&leases), "killed after step {killed_after}");
+            assert_eq!((recovery.damaged, recovery.torn_bytes), (0, 0));
+            assert_eq!(recovered(dir).0, newest(&leases));
+        }
+    }
+
+    #[test]
+    fn a_full_disk_fails_the_batch_and_only_the_batch() {
+        use crate::segment::Fault;
+        for fault in [Fault::WriteStops(0), Fault::WriteStops(90), Fault::SyncFails] {
+            let temp = tempfile::tempdir().unwrap();
+            let leases = some_leases(9);
+            let (mut journal, ..) = LeaseJournal::open_dir(temp.path(), SMALL).unwrap();
+            for (batch, leases) in leases.chunks(3).enumerate() {
+                leases.iter().for_each(|lease| journal.append(lease));
+                if batch == 1 {
+                    journal.writer.fault = Some(fault);
+                }
+                assert_eq!(journal.commit().is_err(), batch == 1);
+            }
+            assert_eq!((journal.status().committed, journal.status().failed), (6, 3));
+            drop(journal);
+            let kept: Vec<_> = leases[..3].iter().chain(&leases[6..]).cloned().collect();
+            let (found, recovery) = recovered(temp.path());
+            assert_eq!((found, recovery.damaged, recovery.torn_bytes), (newest(&kept), 0, 0), "{fault:?}");
+        }
+    }
+
+    #[test]
+    fn damage_is_reported_skipped_and_set_aside() {
+        let temp = tempfile::tempdir().unwrap();
+        let leases = some_leases(12);
+        write(temp.path(), JournalLimits { segment_bytes: 1 << 16, ..SMALL }, &[&leases]);
+        let path = segment_path(temp.path(), 1);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[45] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let (found, recovery) = recovered(temp.path());
+        assert_eq!((found, recovery.damaged), (newest(&leases[1..]), 1));
+        compact(temp.path(), 1).unwrap();
+        assert!(temp.path().join("damaged-000000001").exists());
+        assert_eq!(recovered(temp.path()).1.damaged, 0);
+        assert_eq!(recovered(temp.path()).0, newest(&leases[1..]));
+    }
+}

@@ -1,0 +1,453 @@
+//! Log lines and samples: a ring of segments, sealed into Parquet files, under a ceiling of bytes and files.
+
+mod columns;
+mod query;
+mod record;
+mod seal;
+mod sealer;
+
+pub use query::{LogQuery, QueryError, count_logs, read_samples, search_logs};
+
+use std::{collections::BTreeSet, io, path::PathBuf};
+
+use model::{LogRecord, Sample, Timestamp};
+use seal::{Paths, SealedFile, sealed_files};
+use sealer::Sealer;
+
+use crate::{
+    StateDir,
+    durable::{self, FreeSpace, free_space},
+    segment::{self, Kind, Writer, read_file, scan, segment_path},
+};
+
+/// How much disk telemetry may use, and what it leaves to the leases.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Preallocated size of a ring segment, in octets.
+    pub segment_bytes: u64,
+    /// Segments that may wait to be sealed; when all are full, records are refused and counted.
+    pub segments_max: usize,
+    /// Octets of sealed files; the oldest are removed beyond it.
+    pub sealed_bytes_max: u64,
+    /// Number of sealed files; the oldest are removed beyond it.
+    pub sealed_files_max: usize,
+    /// Free octets of the file system below which log lines are refused; below half of it, samples too.
+    pub reserve_bytes: u64,
+    /// Free inodes of the file system below which log lines are refused; below half of it, samples too.
+    pub reserve_files: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 32 << 20,
+            segments_max: 16,
+            sealed_bytes_max: 8 << 30,
+            sealed_files_max: 2_000,
+            reserve_bytes: 512 << 20,
+            reserve_files: 1_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The most octets telemetry ever uses, files being written included.
+    pub fn bytes_max(&self) -> u64 {
+        let segments = self.segments_max as u64 + 1;
+        (self.segment_bytes + BUFFER_BYTES_MAX as u64)
+            .saturating_mul(segments + 2)
+            .saturating_add(self.sealed_bytes_max)
+    }
+
+    /// The most files telemetry ever uses, files being written included. The number of hosts, programs and metrics
+    /// does not matter.
+    pub fn files_max(&self) -> u64 {
+        (self.segments_max + 1 + self.sealed_files_max + 4) as u64
+    }
+}
+
+/// A batch is handed to the system when it is so long, synced or not.
+const BUFFER_BYTES_MAX: usize = 1 << 20;
+/// A log record with longest host, app, raw and message.
+const RECORD_BYTES_MAX: u64 = 1 << 20;
+const HOUR_SECS: i64 = 3_600;
+/// A failed seal is tried again after so long.
+const RETRY_SECS: i64 = 10;
+
+/// Appends log lines and samples; durable after [`Telemetry::sync`].
+///
+/// ```text
+/// append -> buffer -> sync (one write, one fdatasync) -> segment -- full, or its hour is over --> waiting
+///                                                                       sealer thread: Parquet, then the segment goes
+/// ```
+/// Time may jump (a rehearsal does): a record of a later hour, or of more than an hour before, begins a segment.
+#[derive(Debug)]
+pub struct Telemetry {
+    paths: Paths,
+    state: PathBuf,
+    limits: Limits,
+    /// The segment being written and the hour it is of.
+    open: Option<(Writer, i64)>,
+    next_sequence: u64,
+    spare_buffer: Vec<u8>,
+    sealer: Sealer,
+    /// Full segments that are not Parquet yet.
+    waiting: BTreeSet<u64>,
+    /// When a seal that failed is tried again.
+    retry_at: Option<Timestamp>,
+    sealed: Vec<SealedFile>,
+    space: Option<FreeSpace>,
+    status: TelemetryStatus,
+}
+
+/// Counts since the telemetry was opened, and how things stand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TelemetryStatus {
+    /// Log lines taken.
+    pub logs: u64,
+    /// Samples taken.
+    pub samples: u64,
+    /// Log lines refused: free space below the reserve, or the ring full.
+    pub logs_refused: u64,
+    /// Samples refused, for the same reasons.
+    pub samples_refused: u64,
+    /// Records taken and then lost, because the disk failed before the sync.
+    pub lost: u64,
+    /// Sealed files on disk.
+    pub sealed_files: u64,
+    /// Octets of the sealed files.
+    pub sealed_bytes: u64,
+    /// Sealed files removed by the quota.
+    pub dropped_files: u64,
+    /// Octets of those.
+    pub dropped_bytes: u64,
+    /// Segments waiting to be sealed.
+    pub waiting_segments: u64,
+    /// Seals that failed; they are tried again.
+    pub seals_failed: u64,
+    /// True while free space or inodes are below the reserve, and log lines are refused.
+    pub is_refusing_logs: bool,
+    /// Free octets of the file system at the last sync; 0 before the first.
+    pub free_bytes: u64,
+    /// Free inodes of the file system at the last sync, `u64::MAX` where it has no fixed number; 0 before the first.
+    pub free_files: u64,
+}
+
+/// What opening found in segments that a crash or a stop left.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct TelemetryRecovery {
+    /// Segments found; they are being sealed.
+    pub segments: u64,
+    /// Whole log lines in them.
+    pub logs: u64,
+    /// Whole samples in them.
+    pub samples: u64,
+    /// Octets of a write that a crash cut.
+    pub torn_bytes: u64,
+    /// Damaged places with good records behind them.
+    pub damaged: u64,
+    /// Whole records of a format this version does not know.
+    pub unknown: u64,
+}
+
+/// The telemetry could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("the telemetry in `{path}` cannot be used; check permissions and free space")]
+pub struct TelemetryError {
+    /// The directory.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl Telemetry {
+    /// Opens the telemetry; segments that were left are counted and sealed in the background.
+    pub fn open(state: &StateDir, limits: Limits) -> Result<(Self, TelemetryRecovery), TelemetryError> {
+        let paths = Paths::of(state.path());
+        let path = paths.ring.clone();
+        Self::open_paths(state, paths, limits).map_err(|source| TelemetryError { path, source })
+    }
+
+    fn open_paths(state: &StateDir, paths: Paths, limits: Limits) -> io::Result<(Self, TelemetryRecovery)> {
+        for dir in [&paths.ring, &paths.log, &paths.sample] {
+            durable::create_dir(dir)?;
+            durable::remove_temporaries(dir)?;
+        }
+        let mut sealed = sealed_files(&paths.log, true)?;
+        sealed.extend(sealed_files(&paths.sample, false)?);
+        let (waiting, recovery) = recover(&paths)?;
+        let newest = sealed.iter().map(|file| file.sequence).chain(waiting.last().copied()).max();
+        let sealer = Sealer::spawn(paths.clone())?;
+        let mut telemetry = Self {
+            paths,
+            state: state.path().to_owned(),
+            limits,
+            open: None,
+            next_sequence: newest.unwrap_or(0) + 1,
+            spare_buffer: Vec::new(),
+            sealer,
+            waiting,
+            retry_at: None,
+            sealed,
+            space: None,
+            status: TelemetryStatus::default(),
+        };
+        telemetry.enforce_quota();
+        telemetry.seal_next();
+        Ok((telemetry, recovery))
+    }
+
+    /// Takes a log line, without a system call. False when it was refused, which is counted.
+    pub fn append_log(&mut self, log: &LogRecord) -> bool {
+        let is_taken =
+            !self.status.is_refusing_logs && self.append(log.received, |buffer| record::encode_log(log, buffer));
+        self.status.logs += u64::from(is_taken);
+        self.status.logs_refused += u64::from(!is_taken);
+        is_taken
+    }
+
+    /// Takes a sample, without a system call. False when it was refused, which is counted.
+    pub fn append_sample(&mut self, sample: &Sample) -> bool {
+        let is_taken = !self.is_below(2) && self.append(sample.at, |buffer| record::encode_sample(sample, buffer));
+        self.status.samples += u64::from(is_taken);
+        self.status.samples_refused += u64::from(!is_taken);
+        is_taken
+    }
+
+    /// Makes all that was taken durable; also seals what is due, keeps the quota and looks at the free space. Call at
+    /// most every 200 ms. After an error the records since the last sync are lost and counted; the next may succeed.
+    pub fn sync(&mut self, now: Timestamp) -> io::Result<()> {
+        let result = self.sync_open();
+        while let Some(outcome) = self.sealer.try_outcome() {
+            self.on_sealed(outcome, now);
+        }
+        let is_over = |hour: i64| now.as_secs().div_euclid(HOUR_SECS) > hour;
+        if result.is_ok() && self.open.as_ref().is_some_and(|(_, hour)| is_over(*hour)) {
+            self.close_segment();
+        }
+        // After a jump back the time to try again may be far away.
+        let is_due = |at: Timestamp| at <= now || at.as_secs() - now.as_secs() > RETRY_SECS;
+        if self.retry_at.is_some_and(is_due) {
+            self.retry_at = None;
+        }
+        self.seal_next();
+        self.look_at_space();
+        result
+    }
+
+    /// Syncs and seals everything, and waits for it: for a graceful stop, and before a report is made.
+    pub fn seal_all(&mut self, now: Timestamp) -> io::Result<()> {
+        let result = self.sync_open();
+        self.close_segment();
+        self.retry_at = None;
+        let failed_before = self.status.seals_failed;
+        self.seal_next();
+        while self.sealer.is_busy() && self.status.seals_failed == failed_before {
+            let Some(outcome) = self.sealer.wait_outcome() else { break };
+            self.on_sealed(outcome, now);
+            self.seal_next();
+        }
+        self.look_at_space();
+        result?;
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
+        Err(io::Error::other(
+            "some telemetry could not be sealed; it stays in the ring and is sealed at the next start",
+        ))
+    }
+
+    /// Counts since the telemetry was opened, and how things stand.
+    pub fn status(&self) -> TelemetryStatus {
+        TelemetryStatus {
+            sealed_files: self.sealed.len() as u64,
+            sealed_bytes: self.sealed.iter().map(|file| file.bytes).sum(),
+            waiting_segments: self.waiting.len() as u64,
+            free_bytes: self.space.map_or(0, |space| space.bytes),
+            free_files: self.space.map_or(0, |space| space.files),
+            ..self.status
+        }
+    }
+
+    fn append(&mut self, at: Timestamp, encode: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let hour = at.as_secs().div_euclid(HOUR_SECS);
+        if let Some((writer, open_hour)) = &self.open {
+            let is_full =
+                writer.position() + RECORD_BYTES_MAX.min(self.limits.segment_bytes / 8) > self.limits.segment_bytes;
+            // A record just before the hour may come just after it; further back, time has jumped.
+            if is_full || hour > *open_hour || hour < *open_hour - 1 {
+                if self.sync_open().is_err() {
+                    return false;
+                }
+                self.close_segment();
+            }
+        }
+        if self.open.is_none() && !self.begin_segment(hour) {
+            return false;
+        }
+        let Some((writer, _)) = &mut self.open else { return false };
+        let is_put = writer.append(encode);
+        if writer.buffered_bytes() >= BUFFER_BYTES_MAX {
+            let frames = writer.unsynced_frames();
+            if writer.write_out().is_err() {
+                self.status.lost += frames - writer.unsynced_frames();
+            }
+        }
+        is_put
+    }
+
+    fn begin_segment(&mut self, hour: i64) -> bool {
+        if self.waiting.len() >= self.limits.segments_max.max(1) {
+            // Waiting for one seal slows the sender down; when seals fail, waiting would not help.
+            let outcome = if self.sealer.is_busy() { self.sealer.wait_outcome() } else { None };
+            if let Some(outcome) = outcome {
+                self.on_sealed(outcome, Timestamp::from_secs(hour.saturating_mul(HOUR_SECS)));
+                self.seal_next();
+            }
+            if self.waiting.len() >= self.limits.segments_max.max(1) {
+                return false;
+            }
+        }
+        let buffer = std::mem::take(&mut self.spare_buffer);
+        let (sequence, bytes) = (self.next_sequence, self.limits.segment_bytes);
+        self.open = Some((Writer::new(Kind::Telemetry, &self.paths.ring, sequence, bytes, buffer), hour));
+        self.next_sequence += 1;
+        true
+    }
+
+    fn sync_open(&mut self) -> io::Result<()> {
+        let Some((writer, _)) = &mut self.open else { return Ok(()) };
+        let frames = writer.unsynced_frames();
+        let result = writer.sync();
+        if result.is_err() {
+            self.status.lost += frames - writer.unsynced_frames();
+        }
+        result
+    }
+
+    /// Ends the segment being written, which must be synced, and lets it be sealed.
+    fn close_segment(&mut self) {
+        let Some((writer, _)) = self.open.take() else { return };
+        self.waiting.insert(writer.sequence());
+        self.spare_buffer = writer.into_buffer();
+        self.seal_next();
+    }
+
+    fn seal_next(&mut self) {
+        if self.retry_at.is_none()
+            && !self.sealer.is_busy()
+            && let Some(&sequence) = self.waiting.first()
+        {
+            self.sealer.seal(sequence);
+        }
+    }
+
+    fn on_sealed(&mut self, (sequence, outcome): sealer::Outcome, now: Timestamp) {
+        match outcome {
+            Ok(files) => {
+                self.waiting.remove(&sequence);
+                // Sealing again after a crash replaces files of the same name.
+                self.sealed.retain(|file| file.sequence != sequence);
+                self.sealed.extend(files);
+                self.enforce_quota();
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Its file was never made, or someone removed it: nothing is left to seal.
+                self.waiting.remove(&sequence);
+            }
+            Err(_) => {
+                self.status.seals_failed += 1;
+                self.retry_at = Some(now + std::time::Duration::from_secs(RETRY_SECS.unsigned_abs()));
+            }
+        }
+    }
+
+    /// Removes sealed files beyond the quota: the oldest of the kind that uses more of what is short, so that neither
+    /// many log lines push out the few samples nor the other way round.
+    fn enforce_quota(&mut self) {
+        let sum = |sealed: &[SealedFile], is_log| {
+            sealed
+                .iter()
+                .filter(|file| file.is_log == is_log)
+                .fold((0, 0), |(files, bytes), file| (files + 1, bytes + file.bytes))
+        };
+        loop {
+            let ((logs, log_bytes), (samples, sample_bytes)) = (sum(&self.sealed, true), sum(&self.sealed, false));
+            let goes_log = if log_bytes + sample_bytes > self.limits.sealed_bytes_max {
+                log_bytes >= sample_bytes
+            } else if logs + samples > self.limits.sealed_files_max {
+                logs >= samples
+            } else {
+                return;
+            };
+            if !self.drop_oldest(goes_log) {
+                return;
+            }
+        }
+    }
+
+    /// False when there is none of that kind, or it cannot be removed.
+    fn drop_oldest(&mut self, is_log: bool) -> bool {
+        let of_kind = (0..self.sealed.len()).filter(|&at| self.sealed[at].is_log == is_log);
+        let Some(oldest) = of_kind.min_by_key(|&at| self.sealed[at].sequence) else { return false };
+        if durable::remove_if_there(&self.sealed[oldest].path).is_err() {
+            return false;
+        }
+        let dropped = self.sealed.swap_remove(oldest);
+        self.status.dropped_files += 1;
+        self.status.dropped_bytes += dropped.bytes;
+        true
+    }
+
+    /// Below the reserve log lines stop; below half of it the oldest sealed log file goes too, one for each sync.
+    fn look_at_space(&mut self) {
+        if let Ok(space) = free_space(&self.state) {
+            self.space = Some(space);
+            self.status.is_refusing_logs = self.is_below(1);
+            if self.is_below(2) {
+                self.drop_oldest(true);
+            }
+        }
+    }
+
+    /// True when less than one `part` of the reserve is free.
+    fn is_below(&self, part: u64) -> bool {
+        self.space.is_some_and(|space| {
+            space.bytes < self.limits.reserve_bytes / part || space.files < self.limits.reserve_files / part
+        })
+    }
+}
+
+impl Drop for Telemetry {
+    /// Hands over what is buffered, so that an early return loses nothing; errors were for `sync` to say.
+    fn drop(&mut self) {
+        let _ = self.sync_open();
+    }
+}
+
+/// Counts what segments hold and cuts torn tails.
+fn recover(paths: &Paths) -> io::Result<(BTreeSet<u64>, TelemetryRecovery)> {
+    let mut recovery = TelemetryRecovery::default();
+    let mut waiting = BTreeSet::new();
+    for sequence in segment::sequences(&paths.ring)? {
+        let path = segment_path(&paths.ring, sequence);
+        let bytes = read_file(std::fs::File::open(&path)?)?;
+        let scanned = scan(&bytes, Kind::Telemetry, sequence, |payload| match record::is_log(payload) {
+            Some(true) => recovery.logs += 1,
+            Some(false) => recovery.samples += 1,
+            None => recovery.unknown += 1,
+        });
+        recovery.torn_bytes += scanned.torn_bytes;
+        recovery.damaged += scanned.damaged;
+        if scanned.frames == 0 {
+            durable::remove_if_there(&path)?;
+        } else {
+            recovery.segments += 1;
+            waiting.insert(sequence);
+        }
+    }
+    Ok((waiting, recovery))
+}
+
+#[cfg(test)]
+mod tests;

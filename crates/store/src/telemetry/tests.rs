@@ -1,0 +1,276 @@
+use std::{fs, net::SocketAddr, path::Path, time::Duration};
+
+use model::{Facility, LogSeverity, Transport};
+use proptest::{prelude::*, strategy::ValueTree as _, test_runner::TestRunner};
+
+use super::{record::tests::any_log, *};
+use crate::Mode;
+
+const SMALL: Limits = Limits {
+    segment_bytes: 64 << 10,
+    segments_max: 3,
+    sealed_bytes_max: 1 << 30,
+    sealed_files_max: 1_000,
+    reserve_bytes: 0,
+    reserve_files: 0,
+};
+
+fn log(second: i64, host: &str, text: &str) -> LogRecord {
+    LogRecord {
+        received: Timestamp::from_secs(second),
+        source: SocketAddr::from(([192, 0, 2, 1], 514)),
+        transport: Transport::Udp,
+        facility: Some(Facility(3)),
+        severity: Some(LogSeverity::from_number(u8::try_from(second.rem_euclid(8)).unwrap())),
+        host: host.to_owned(),
+        app: "hostapd".to_owned(),
+        device_time: None,
+        message: text.to_owned(),
+        raw: format!("<30>{host} {text}").into_bytes(),
+    }
+}
+
+fn sample(second: i64, metric: &str, value: f64) -> Sample {
+    Sample { at: Timestamp::from_secs(second), metric: metric.to_owned(), subject: "ap-4f-1".to_owned(), value }
+}
+
+fn open(path: &Path, limits: Limits) -> (StateDir, Telemetry, TelemetryRecovery) {
+    let state = StateDir::open(path, "e", Mode::Serve).unwrap();
+    let (telemetry, recovery) = Telemetry::open(&state, limits).unwrap();
+    (state, telemetry, recovery)
+}
+
+const ALL: LogQuery = LogQuery {
+    from: None,
+    to: None,
+    host: None,
+    severity_at_most: None,
+    text: None,
+    limit: usize::MAX,
+    newest_first: false,
+};
+
+#[test]
+fn what_goes_in_comes_out_live_and_sealed() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut runner = TestRunner::deterministic();
+    let mut logs: Vec<_> = (0..40).map(|_| any_log().new_tree(&mut runner).unwrap().current()).collect();
+    let (_state, mut telemetry, _) = open(temp.path(), Limits { segments_max: 400, ..SMALL });
+    // Times are random over a century, so each line is a jump and a segment of its own.
+    for log in &logs[..20] {
+        assert!(telemetry.append_log(log));
+    }
+    telemetry.seal_all(Timestamp::EPOCH).unwrap();
+    for log in &logs[20..] {
+        assert!(telemetry.append_log(log));
+    }
+    telemetry.sync(Timestamp::EPOCH).unwrap();
+    logs.sort_by_key(|log| log.received);
+    assert_eq!(search_logs(temp.path(), &ALL).unwrap(), logs);
+    telemetry.seal_all(Timestamp::EPOCH).unwrap();
+    assert_eq!(fs::read_dir(temp.path().join("telemetry/ring")).unwrap().count(), 0);
+    assert_eq!(search_logs(temp.path(), &ALL).unwrap(), logs);
+    assert_eq!(count_logs(temp.path(), &ALL).unwrap(), 40);
+    let newest = search_logs(temp.path(), &LogQuery { limit: 7, newest_first: true, ..ALL }).unwrap();
+    assert_eq!(newest, logs.iter().rev().take(7).cloned().collect::<Vec<_>>());
+}
+
+#[test]
+fn queries_agree_with_a_plain_filter() {
+    let temp = tempfile::tempdir().unwrap();
+    let (_state, mut telemetry, _) = open(temp.path(), SMALL);
+    let hosts = ["sw-4f-1", "ap-4f-1", "", "プール"];
+    let logs: Vec<_> = (0_usize..)
+        .zip((0..9_000).step_by(3))
+        .map(|(at, second)| log(second, hosts[at % 4], if second % 2 == 0 { "Link DOWN" } else { "link up" }))
+        .collect::<Vec<_>>();
+    for log in &logs {
+        assert!(telemetry.append_log(log));
+    }
+    telemetry.sync(Timestamp::from_secs(9_000)).unwrap();
+    let at = |second| Some(Timestamp::from_secs(second));
+    for query in [
+        ALL,
+        LogQuery { from: at(100), to: at(4_000), ..ALL },
+        LogQuery { host: Some("SW-4F-1".to_owned()), text: Some("down".to_owned()), ..ALL },
+        LogQuery { severity_at_most: Some(LogSeverity::Warning), from: at(3_600), ..ALL },
+        LogQuery { text: Some("<30>ap".to_owned()), ..ALL },
+        LogQuery { text: Some("no such".to_owned()), ..ALL },
+        LogQuery { from: at(9_999), ..ALL },
+    ] {
+        let mut want: Vec<_> = logs
+            .iter()
+            .filter(|log| {
+                query.from.is_none_or(|from| log.received >= from)
+                    && query.to.is_none_or(|to| log.received < to)
+                    && query.host.as_ref().is_none_or(|host| host.to_lowercase() == log.host)
+                    && query.severity_at_most.is_none_or(|most| log.severity.unwrap() <= most)
+                    && query
+                        .text
+                        .as_ref()
+                        .is_none_or(|text| String::from_utf8_lossy(&log.raw).to_lowercase().contains(text))
+            })
+            .cloned()
+            .collect();
+        assert_eq!(search_logs(temp.path(), &query).unwrap(), want, "{query:?}");
+        assert_eq!(count_logs(temp.path(), &query).unwrap(), want.len() as u64, "{query:?}");
+        want.reverse();
+        for limit in [0, 1, 10, 5_000] {
+            let query = LogQuery { limit, newest_first: true, ..query.clone() };
+            assert_eq!(search_logs(temp.path(), &query).unwrap(), want[..limit.min(want.len())], "{query:?}");
+        }
+    }
+}
+
+#[test]
+fn samples_by_metric_and_time() {
+    let temp = tempfile::tempdir().unwrap();
+    let (_state, mut telemetry, _) = open(temp.path(), SMALL);
+    for second in 0..100 {
+        assert!(telemetry.append_sample(&sample(second * 100, "clients", 57.5)));
+        assert!(telemetry.append_sample(&sample(second * 100, "dhcp_acks", f64::MAX)));
+    }
+    telemetry.sync(Timestamp::from_secs(9_900)).unwrap();
+    let (from, to) = (Some(Timestamp::from_secs(3_000)), Some(Timestamp::from_secs(8_000)));
+    let want: Vec<_> = (30..80).map(|second| sample(second * 100, "clients", 57.5)).collect();
+    assert_eq!(read_samples(temp.path(), from, to, Some("clients")).unwrap(), want);
+    assert_eq!(read_samples(temp.path(), None, None, None).unwrap().len(), 200);
+    assert!(search_logs(temp.path(), &ALL).unwrap().is_empty());
+}
+
+#[test]
+fn a_kill_keeps_what_was_synced_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let logs: Vec<_> = (0..50).map(|second| log(second, "sw1", "hello")).collect();
+    let (state, mut telemetry, _) = open(temp.path(), SMALL);
+    for log in &logs {
+        telemetry.append_log(log);
+    }
+    telemetry.append_sample(&sample(3, "clients", 1.0));
+    telemetry.sync(Timestamp::EPOCH).unwrap();
+    let ring = temp.path().join("telemetry/ring");
+    let segment = segment_path(&ring, 1);
+    let kept = copy.path().join("segment");
+    fs::copy(&segment, &kept).unwrap();
+    telemetry.seal_all(Timestamp::EPOCH).unwrap();
+    drop((telemetry, state));
+    // Killed after the log file was renamed, before the segment was removed; and the segment's tail is torn.
+    fs::copy(&kept, &segment).unwrap();
+    assert_eq!(search_logs(temp.path(), &ALL).unwrap(), logs, "once, not twice");
+    fs::remove_file(fs::read_dir(temp.path().join("telemetry/sample")).unwrap().next().unwrap().unwrap().path())
+        .unwrap();
+    fs::write(temp.path().join("telemetry/log/1970-01-01T00-000000001.parquet.tmp"), b"PAR1 half").unwrap();
+    let (_state, mut telemetry, recovery) = open(temp.path(), SMALL);
+    assert_eq!((recovery.segments, recovery.logs, recovery.samples, recovery.torn_bytes), (1, 50, 1, 0));
+    telemetry.seal_all(Timestamp::EPOCH).unwrap();
+    assert_eq!(search_logs(temp.path(), &ALL).unwrap(), logs);
+    assert_eq!(read_samples(temp.path(), None, None, None).unwrap().len(), 1);
+    assert_eq!(telemetry.status().sealed_files, 2);
+}
+
+#[test]
+fn cut_at_any_octet_gives_a_prefix() {
+    let temp = tempfile::tempdir().unwrap();
+    let logs: Vec<_> = (0..20).map(|second| log(second, "sw1", "hello")).collect();
+    let (state, mut telemetry, _) = open(temp.path(), SMALL);
+    logs.iter().for_each(|log| assert!(telemetry.append_log(log)));
+    telemetry.sync(Timestamp::EPOCH).unwrap();
+    let segment = segment_path(&temp.path().join("telemetry/ring"), 1);
+    let bytes = fs::read(&segment).unwrap();
+    drop((telemetry, state));
+    let mut longest = 0;
+    for length in (0..4_000).step_by(7) {
+        fs::write(&segment, &bytes[..length]).unwrap();
+        let found = search_logs(temp.path(), &ALL).unwrap();
+        assert_eq!(found, logs[..found.len()], "cut at {length}");
+        assert!(found.len() >= longest);
+        longest = found.len();
+    }
+    assert_eq!(longest, 20);
+}
+
+#[test]
+fn files_and_octets_stay_below_the_ceiling_whatever_the_names() {
+    let temp = tempfile::tempdir().unwrap();
+    let limits = Limits { sealed_files_max: 6, sealed_bytes_max: 200_000, ..SMALL };
+    let (_state, mut telemetry, _) = open(temp.path(), limits);
+    for second in 0..20_000 {
+        let host = format!("../../host-{second}\0/x");
+        assert!(telemetry.append_log(&log(second, &host, "a line that says something about a port")));
+        if second % 100 == 0 {
+            assert!(telemetry.append_sample(&sample(second, "clients", 1.0)));
+            telemetry.sync(Timestamp::from_secs(second)).unwrap();
+            let (mut files, mut octets) = (0, 0);
+            for kind in ["ring", "log", "sample"] {
+                for entry in fs::read_dir(temp.path().join("telemetry").join(kind)).unwrap() {
+                    files += 1;
+                    octets += entry.unwrap().metadata().map_or(0, |metadata| metadata.len());
+                }
+            }
+            assert!(files <= limits.files_max(), "{files} files");
+            assert!(octets <= limits.bytes_max(), "{octets} octets");
+        }
+    }
+    telemetry.seal_all(Timestamp::from_secs(20_000)).unwrap();
+    let status = telemetry.status();
+    assert!(status.dropped_files > 0 && status.dropped_bytes > 0, "{status:?}");
+    assert!(status.sealed_files <= 6 && status.sealed_bytes <= 200_000, "{status:?}");
+    assert_eq!((status.logs, status.logs_refused, status.lost), (20_000, 0, 0));
+    // The oldest went, the newest are there.
+    let newest = search_logs(temp.path(), &LogQuery { limit: 1, newest_first: true, ..ALL }).unwrap();
+    assert_eq!(newest[0].received, Timestamp::from_secs(19_999));
+}
+
+#[test]
+fn below_the_reserve_logs_are_refused_and_counted() {
+    let temp = tempfile::tempdir().unwrap();
+    let (_state, mut telemetry, _) = open(temp.path(), Limits { reserve_bytes: u64::MAX, ..SMALL });
+    telemetry.sync(Timestamp::EPOCH).unwrap();
+    assert!(!telemetry.append_log(&log(1, "sw1", "x")));
+    assert!(!telemetry.append_sample(&sample(1, "clients", 1.0)));
+    let status = telemetry.status();
+    assert!(status.is_refusing_logs && status.free_bytes > 0, "{status:?}");
+    assert_eq!((status.logs, status.logs_refused, status.samples_refused), (0, 1, 1));
+}
+
+#[test]
+fn a_disk_that_fails_loses_only_the_batch_and_counts_it() {
+    let temp = tempfile::tempdir().unwrap();
+    let (_state, mut telemetry, _) = open(temp.path(), SMALL);
+    for (second, fails) in [(1, false), (2, true), (3, false)] {
+        telemetry.append_log(&log(second, "sw1", "x"));
+        if fails && let Some((writer, _)) = &mut telemetry.open {
+            writer.fault = Some(segment::Fault::WriteStops(40));
+        }
+        assert_eq!(telemetry.sync(Timestamp::from_secs(second)).is_err(), fails);
+    }
+    assert_eq!(telemetry.status().lost, 1);
+    telemetry.seal_all(Timestamp::from_secs(4)).unwrap();
+    let found = search_logs(temp.path(), &ALL).unwrap();
+    assert_eq!(found, [log(1, "sw1", "x"), log(3, "sw1", "x")]);
+}
+
+#[test]
+fn an_hour_that_is_over_is_sealed_without_new_records() {
+    let temp = tempfile::tempdir().unwrap();
+    let (_state, mut telemetry, _) = open(temp.path(), SMALL);
+    let nearly = Timestamp::from_secs(1_568_595_600) + Duration::from_secs(3_599);
+    telemetry.append_log(&LogRecord { received: nearly, ..log(1, "sw1", "x") });
+    telemetry.sync(nearly).unwrap();
+    assert_eq!(telemetry.status().waiting_segments, 0);
+    telemetry.sync(nearly + Duration::from_secs(1)).unwrap();
+    assert_eq!(telemetry.status().waiting_segments + telemetry.status().sealed_files, 1);
+    telemetry.seal_all(nearly).unwrap();
+    assert!(temp.path().join("telemetry/log/2019-09-16T01-000000001.parquet").exists());
+}
+
+#[test]
+fn a_damaged_sealed_file_is_named() {
+    let temp = tempfile::tempdir().unwrap();
+    fs::create_dir_all(temp.path().join("telemetry/log")).unwrap();
+    fs::write(temp.path().join("telemetry/log/1970-01-01T00-000000009.parquet"), b"PAR1 half").unwrap();
+    let said = search_logs(temp.path(), &ALL).unwrap_err().to_string();
+    assert!(said.contains("000000009"), "{said}");
+    assert!(search_logs(&temp.path().join("nowhere"), &ALL).unwrap().is_empty());
+}

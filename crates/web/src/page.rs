@@ -1,0 +1,190 @@
+//! The page: rendered on the server, kept up to date by replacing its figures.
+
+use askama::Template;
+use axum::{
+    extract::{Query, State as Extract},
+    http::{HeaderMap, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use jiff::tz::TimeZone;
+use model::{Snapshot, SnapshotTalk, Timestamp};
+use serde::Deserialize;
+
+use crate::{
+    State,
+    language::Language,
+    words::{Words, words},
+};
+
+/// What the reader asked for.
+#[derive(Deserialize, Default)]
+pub(crate) struct Asked {
+    lang: Option<String>,
+}
+
+impl Asked {
+    pub(crate) fn language(&self, headers: &HeaderMap) -> Language {
+        let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        Language::choose(self.lang.as_deref(), accept)
+    }
+}
+
+pub(crate) async fn page(Extract(state): Extract<State>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
+    let language = asked.language(&headers);
+    let snapshot = state.snapshot();
+    let page =
+        Page { language, words: words(language), name: &snapshot.event.name, figures: figures(&snapshot, language) };
+    match page.render() {
+        Ok(html) => {
+            ([(header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept-Language")], Html(html)).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// The part of the page that changes, as HTML.
+pub(crate) fn figures(snapshot: &Snapshot, language: Language) -> String {
+    // The template has no fallible part; an empty page would be noticed by the tests.
+    Figures::of(snapshot, language).render().unwrap_or_default()
+}
+
+#[derive(Template)]
+#[template(path = "page.html")]
+struct Page<'a> {
+    language: Language,
+    words: &'a Words,
+    name: &'a str,
+    figures: String,
+}
+
+#[derive(Template)]
+#[template(path = "figures.html")]
+struct Figures<'a> {
+    words: &'a Words,
+    snapshot: &'a Snapshot,
+    networks: String,
+    date: String,
+    time: String,
+    rehearsal: Option<String>,
+    rooms: Vec<Bar<'a>>,
+    access_points: Vec<Bar<'a>>,
+    pools: Vec<Bar<'a>>,
+    dhcp_rate: String,
+    dns_rate: String,
+    log_rate: String,
+    hit_percent: u32,
+    course: Course,
+    talks_now: Vec<TalkLine<'a>>,
+    talks_next: Vec<TalkLine<'a>>,
+}
+
+/// A load against its capacity. Level by text and number as well as by colour.
+struct Bar<'a> {
+    name: &'a str,
+    place: &'a str,
+    value: u64,
+    capacity: u64,
+    percent: u64,
+    level: &'static str,
+    says: &'static str,
+}
+
+/// A talk with its local hours.
+struct TalkLine<'a> {
+    hours: String,
+    room: &'a str,
+    title: &'a str,
+}
+
+/// The course so far, as points of an SVG polyline in a box of 600 by 120.
+struct Course {
+    points: String,
+    most: u64,
+}
+
+impl<'a> Figures<'a> {
+    fn of(snapshot: &'a Snapshot, language: Language) -> Self {
+        let words = words(language);
+        let zone = TimeZone::get(&snapshot.event.time_zone).unwrap_or(TimeZone::UTC);
+        let rates = &snapshot.rates;
+        let mut access_points: Vec<Bar<'_>> = snapshot
+            .access_points
+            .iter()
+            .map(|load| bar(words, load.device.as_str(), load.room.as_str(), load.clients, load.clients_capacity))
+            .collect();
+        access_points.sort_by(|a, b| b.percent.cmp(&a.percent).then_with(|| b.value.cmp(&a.value)));
+        Self {
+            words,
+            snapshot,
+            networks: snapshot.event.network_names.join(", "),
+            date: local(snapshot.at, &zone, if language == Language::Japanese { "%-m月%-d日" } else { "%-d %B" }),
+            time: local(snapshot.at, &zone, "%H:%M"),
+            rehearsal: (snapshot.speed > 1.0).then(|| format!("{} ×{:.0}", words.rehearsal, snapshot.speed)),
+            rooms: snapshot
+                .rooms
+                .iter()
+                .map(|load| bar(words, &load.name, load.floor.as_str(), load.clients, load.clients_capacity))
+                .collect(),
+            access_points,
+            pools: snapshot.pools.iter().map(|pool| bar(words, &pool.name, "", pool.used, pool.size)).collect(),
+            dhcp_rate: rate(rates.dhcp_acks),
+            dns_rate: rate(rates.dns_queries),
+            log_rate: rate(rates.log_lines),
+            hit_percent: (rates.dns_hit_ratio * 100.0).round() as u32,
+            course: course(snapshot),
+            talks_now: talk_lines(&snapshot.talks_now, &zone),
+            talks_next: talk_lines(&snapshot.talks_next, &zone),
+        }
+    }
+}
+
+fn bar<'a>(words: &Words, name: &'a str, place: &'a str, value: u64, capacity: u64) -> Bar<'a> {
+    let percent = value.saturating_mul(100).checked_div(capacity).unwrap_or(0);
+    let (level, says) = match percent {
+        0..70 => ("calm", words.has_room),
+        70..=100 => ("busy", words.busy),
+        _ => ("over", words.over),
+    };
+    Bar { name, place, value, capacity, percent, level, says }
+}
+
+/// Two digits below ten, whole numbers from there.
+fn rate(value: f64) -> String {
+    if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") }
+}
+
+fn local(at: Timestamp, zone: &TimeZone, form: &str) -> String {
+    match jiff::Timestamp::from_nanosecond(i128::from(at.as_nanos())) {
+        Ok(time) => time.to_zoned(zone.clone()).strftime(form).to_string(),
+        Err(_) => String::new(),
+    }
+}
+
+fn talk_lines<'a>(talks: &'a [SnapshotTalk], zone: &TimeZone) -> Vec<TalkLine<'a>> {
+    talks
+        .iter()
+        .map(|talk| TalkLine {
+            hours: format!("{}–{}", local(talk.starts, zone, "%H:%M"), local(talk.ends, zone, "%H:%M")),
+            room: &talk.room,
+            title: &talk.title,
+        })
+        .collect()
+}
+
+fn course(snapshot: &Snapshot) -> Course {
+    const WIDTH: f64 = 600.0;
+    const HEIGHT: f64 = 120.0;
+    let most = snapshot.history.iter().map(|point| point.clients).max().unwrap_or(0);
+    let last = snapshot.history.len().saturating_sub(1).max(1) as f64;
+    let points: Vec<String> = snapshot
+        .history
+        .iter()
+        .enumerate()
+        .map(|(index, point)| {
+            let x = index as f64 / last * WIDTH;
+            let y = HEIGHT - point.clients as f64 / most.max(1) as f64 * (HEIGHT - 4.0) - 2.0;
+            format!("{x:.1},{y:.1}")
+        })
+        .collect();
+    Course { points: points.join(" "), most }
+}
