@@ -1,0 +1,130 @@
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use model::{DeviceId, Place};
+
+use super::Build;
+use crate::{
+    Crowd, Day, Device, Listen, Privacy, Services,
+    file::{
+        shape::{At, Many},
+        v1::{CrowdTable, PrivacyTable, ServicesTable},
+    },
+};
+
+/// Bytes that telemetry may take when the plan is silent.
+const TELEMETRY_BYTES: u64 = 4 << 30;
+
+/// Below this, a day's segments would not fit.
+const TELEMETRY_BYTES_MIN: u64 = 16 << 20;
+
+impl Build {
+    pub(super) fn services(&mut self, table: Option<&ServicesTable>, devices: &BTreeMap<DeviceId, Device>) -> Services {
+        if let Some(port) = table.and_then(|table| table.at.as_ref()) {
+            self.refer(&port.at, "at", port.value.device.as_str(), "device", |names| &names.devices);
+        }
+        let device = table.and_then(|table| table.device.as_ref());
+        if let Some(device) = device {
+            self.refer(&device.at, "device", &device.value.0, "device", |names| &names.devices);
+        }
+        let device: Option<DeviceId> = device.map(|device| device.value.0.as_str().into());
+        let own_address = device.as_ref().and_then(|device| devices.get(device)).and_then(|device| device.address);
+        let address = match table.and_then(|table| table.address.as_ref()) {
+            Some(stated) => Some(stated.value),
+            None => own_address.inspect(|address| {
+                self.took("services.address", address.to_string(), "the address of the services' device");
+            }),
+        };
+        let upstreams = table.and_then(|table| table.dns.as_ref()).and_then(|dns| dns.upstreams.as_ref());
+        let lines = table.and_then(|table| table.log_lines_per_day.as_ref());
+        Services {
+            at_port: table.and_then(|table| table.at.as_ref()).map(|port| port.value.clone()),
+            device,
+            address,
+            listen: self.listen(table),
+            dns_upstreams: upstreams.iter().flat_map(|many| &many.0).map(|server| server.value.0).collect(),
+            ntp: table.and_then(|table| table.ntp.as_ref()).map(values).unwrap_or_default(),
+            log_lines_per_day: lines.map(|lines| u64::from(lines.value)),
+            telemetry_bytes_max: self.telemetry(table),
+            at: table.map_or_else(|| Place::file("event.toml"), |table| table.here.clone()),
+        }
+    }
+
+    fn telemetry(&mut self, table: Option<&ServicesTable>) -> u64 {
+        match table.and_then(|table| table.telemetry.as_ref()) {
+            Some(stated) if stated.value.0 < TELEMETRY_BYTES_MIN => {
+                self.problems.add(&stated.at, "`telemetry` is less than 16 MiB", "write `telemetry = \"4GiB\"`");
+                TELEMETRY_BYTES
+            }
+            Some(stated) => stated.value.0,
+            None => {
+                self.took("services.telemetry", "4GiB", "three days of logs of a thousand people, many times over");
+                TELEMETRY_BYTES
+            }
+        }
+    }
+
+    fn listen(&mut self, table: Option<&ServicesTable>) -> Listen {
+        let listen = table.and_then(|table| table.listen.as_ref());
+        let mut one = |name: &str, stated: Option<&Many<SocketAddr>>, port: u16| match stated {
+            Some(stated) => values(stated),
+            None => {
+                let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+                let path = format!("services.listen.{name}");
+                self.took(&path, address.to_string(), "the usual port, on every address");
+                vec![address]
+            }
+        };
+        Listen {
+            dhcp: one("dhcp", listen.and_then(|listen| listen.dhcp.as_ref()), 67),
+            dns: one("dns", listen.and_then(|listen| listen.dns.as_ref()), 53),
+            syslog: one("syslog", listen.and_then(|listen| listen.syslog.as_ref()), 514),
+            http: one("http", listen.and_then(|listen| listen.http.as_ref()), 8080),
+        }
+    }
+
+    pub(super) fn crowd(&mut self, table: Option<&CrowdTable>) -> Crowd {
+        type Pick = fn(&CrowdTable) -> Option<&At<f64>>;
+        let mut one = |name: &str, pick: Pick, default: f64, reason: &str| {
+            let stated = table.and_then(pick);
+            if let Some(share) = stated.filter(|share| name.ends_with("_share") && share.value > 1.0) {
+                let says = format!("`{name}`: `{}` is not a share", share.value);
+                self.problems.add(&share.at, says, "write 0 to 1, e.g. `0.25`");
+            }
+            self.or_default(stated, &format!("crowd.{name}"), default, reason)
+        };
+        let roaming = "people who leave a talk early or roam about";
+        Crowd {
+            dns_queries_per_minute: one(
+                "dns_queries_per_minute",
+                |crowd| crowd.dns_queries_per_minute.as_ref(),
+                5.0,
+                "median of an active device",
+            ),
+            stream_share: one("stream_share", |crowd| crowd.stream_share.as_ref(), 0.25, "one in four turned away"),
+            stream_mbps: one("stream_mbps", |crowd| crowd.stream_mbps.as_ref(), 2.5, "video in 720 lines"),
+            device_mbps: one("device_mbps", |crowd| crowd.device_mbps.as_ref(), 0.2, "mean of an active device"),
+            roam_share: one("roam_share", |crowd| crowd.roam_share.as_ref(), 0.15, roaming),
+        }
+    }
+
+    pub(super) fn privacy(&mut self, table: Option<&PrivacyTable>, last_day: Option<&Day>) -> Privacy {
+        let erase_on = table.and_then(|table| table.erase_on.as_ref());
+        if let (Some(erase_on), Some(last)) = (erase_on, last_day)
+            && erase_on.value < last.date
+        {
+            let says = format!("`erase_on` {} is before the last day {}", erase_on.value, last.date);
+            self.problems.add(&erase_on.at, says, "erase after the event, e.g. six weeks later");
+        }
+        Privacy {
+            erase_on: erase_on.map(|date| date.value),
+            log_dns_names: table.and_then(|table| table.log_dns_names.as_ref()).is_some_and(|claim| claim.value),
+        }
+    }
+}
+
+fn values<T: Copy>(many: &Many<T>) -> Vec<T> {
+    many.0.iter().map(|item| item.value).collect()
+}

@@ -1,0 +1,427 @@
+//! Version 1 of the file: what may be written in `event.toml`, `venue.toml` and `network.toml`.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use ipnet::Ipv4Net;
+use jiff::civil;
+use model::{Mac, PortRef, VlanId};
+
+use super::{
+    leaf::{AddressRange, Bytes, ChannelNumber, DnsServer, Moment, Text, Via, Zone},
+    shape::{At, Many, shape},
+};
+use crate::{
+    DayKind, Estimate, Role, RoomKind, Secret, VlanKind,
+    catalogue::{DeviceKind, PoeStandard},
+};
+
+/// The version of the file that this module reads.
+pub(crate) const VERSION: i64 = 1;
+
+shape! {
+    /// The event itself.
+    EventTable {
+        /// Name of the event.
+        name: At<Text>,
+        /// Motto, shown on the public display.
+        motto: Option<At<Text>>,
+        /// IANA time zone of the venue.
+        timezone: At<Zone>,
+        /// Languages of what attendees read, best first. Default: ja, en.
+        languages: Option<Many<Text>>,
+        /// DNS zone of the event's own names. Default: made from the name, under `internal`.
+        domain: Option<At<Text>>,
+        /// People who come on a conference day.
+        people: At<Estimate>,
+        /// Devices that use the network, per person. Default: 1.5 to 2.5, likely 2.
+        devices_per_person: Option<At<Estimate>>,
+        /// Days of the event; the same as `[[day]]`.
+        days: Vec<DayTable>,
+    }
+}
+
+shape! {
+    /// One day of the event.
+    DayTable {
+        /// Date.
+        date: At<civil::Date>,
+        /// What happens. Default: conference.
+        kind: Option<At<DayKind>>,
+        /// When the team may enter.
+        access: Option<At<civil::Time>>,
+        /// When attendees come in. Default: 09:00.
+        doors: Option<At<civil::Time>>,
+        /// When they must be out. Default: 19:00.
+        close: Option<At<civil::Time>>,
+        /// People on this day. Default: the event's; a fifth of it on a tutorial day, 5 % on a set-up day.
+        people: Option<At<Estimate>>,
+    }
+}
+
+shape! {
+    /// A floor of the venue. Floors that only rooms name need no table of their own.
+    FloorTable {
+        /// Key, e.g. `4F`.
+        id: At<Text>,
+        /// Name for people.
+        name: Option<At<Text>>,
+    }
+}
+
+shape! {
+    /// A room of the venue.
+    RoomTable {
+        /// Key.
+        id: At<Text>,
+        /// Name for people. Default: the key.
+        name: Option<At<Text>>,
+        /// Other names that timetables use for it.
+        aliases: Option<Many<Text>>,
+        /// Its floor. Default: the first.
+        floor: Option<At<Text>>,
+        /// What it is for. Default: talk.
+        kind: Option<At<RoomKind>>,
+        /// Floor area, square metres.
+        area_m2: Option<At<f64>>,
+        /// Seats.
+        seats: Option<At<u32>>,
+        /// People who may stand when the seats are taken.
+        standing: Option<At<u32>>,
+        /// When it may first be entered, if later than the first day's access.
+        access: Option<At<Moment>>,
+    }
+}
+
+shape! {
+    /// How long it takes to walk between two rooms; goes both ways. Give minutes or seconds.
+    WalkTable {
+        /// One end.
+        from: At<Text>,
+        /// The other end.
+        to: At<Text>,
+        /// Time at an easy pace, minutes.
+        minutes: Option<At<f64>>,
+        /// Time at an easy pace, seconds.
+        seconds: Option<At<f64>>,
+    }
+}
+
+shape! {
+    /// A place where gear runs. `venue` always exists.
+    SiteTable {
+        /// `all`: the rooms of the plan are here.
+        rooms: Option<At<Text>>,
+        /// hotstage's services run here.
+        services: Option<At<bool>>,
+    }
+}
+
+shape! {
+    /// A network on the air.
+    SsidTable {
+        /// Name on the air. Default: the key.
+        name: Option<At<Text>>,
+        /// Passphrase, best as `env:NAME` or `file:PATH`. None: an open network.
+        passphrase: Option<At<Secret>>,
+        /// VLAN its stations land on.
+        vlan: At<Text>,
+        /// Stations may not talk to each other. Default: true on a VLAN for attendees.
+        isolation: Option<At<bool>>,
+    }
+}
+
+shape! {
+    /// A VLAN with its subnet.
+    VlanTable {
+        /// 802.1Q identifier.
+        id: At<VlanId>,
+        /// Routed prefix.
+        subnet: At<Ipv4Net>,
+        /// What it is for.
+        kind: At<VlanKind>,
+        /// Address of the router in it. Default: the first host.
+        gateway: Option<At<Ipv4Addr>>,
+        /// Device that routes it. Default: the device with role edge.
+        gateway_device: Option<At<Text>>,
+        /// Ranges to hand out. Default: all hosts but the first 9 and the gateway.
+        pool: Option<Many<AddressRange>>,
+        /// How clients get addresses. Default: by relay, lease 1 h; a management VLAN gives none.
+        dhcp: Option<DhcpTable>,
+        /// Fixed addresses.
+        reservations: Vec<ReservationTable>,
+    }
+}
+
+shape! {
+    /// How clients of a VLAN get addresses.
+    DhcpTable {
+        /// Lease time. Default: 1h.
+        lease: Option<At<Duration>>,
+        /// `relay`, `direct`, `none` or `other:NAME` (another server does it). Default: relay.
+        via: Option<At<Via>>,
+        /// Device that relays. Default: the gateway device.
+        relay: Option<At<Text>>,
+        /// Interface on which broadcasts are heard.
+        interface: Option<At<Text>>,
+    }
+}
+
+shape! {
+    /// A fixed address.
+    ReservationTable {
+        /// Whose.
+        mac: At<Mac>,
+        /// Which.
+        address: At<Ipv4Addr>,
+        /// Name in DNS.
+        name: Option<At<Text>>,
+    }
+}
+
+shape! {
+    /// A device of the network. Its key is its DNS label.
+    DeviceTable {
+        /// Model, of the catalogue or of `[model.NAME]`.
+        model: At<Text>,
+        /// Where it stands.
+        room: Option<At<Text>>,
+        /// Its site. Default: venue.
+        site: Option<At<Text>>,
+        /// What it does. Default: by its model.
+        role: Option<At<Role>>,
+        /// Management address.
+        address: Option<At<Ipv4Addr>>,
+        /// VLAN its management address is in. Default: the VLAN whose subnet holds the address.
+        vlan: Option<At<Text>>,
+        /// SSIDs it sends. Default of an access point: all.
+        ssids: Option<Many<Text>>,
+        /// Channels by band: 2.4GHz, 5GHz, 6GHz.
+        channels: BTreeMap<String, At<ChannelNumber>>,
+        /// Port it hangs on, when there is no cable list.
+        connects: Option<At<PortRef>>,
+        /// Ports whose VLANs are stated.
+        ports: BTreeMap<String, PortTable>,
+        /// Spanning tree runs. Default: true on a switch.
+        stp: Option<At<bool>>,
+        /// Stations it is planned to carry. Default: the model's.
+        clients_max: Option<At<u32>>,
+    }
+}
+
+shape! {
+    /// Devices that differ only in number and place: NAME-1, NAME-2, and so on. `[device.NAME-3]` may say more about one.
+    GroupTable {
+        /// How many.
+        count: At<u32>,
+        /// Model, of the catalogue or of `[model.NAME]`.
+        model: At<Text>,
+        /// Rooms, shared out evenly in order.
+        rooms: Option<Many<Text>>,
+        /// The room of them all.
+        room: Option<At<Text>>,
+        /// Their site. Default: venue.
+        site: Option<At<Text>>,
+        /// What they do. Default: by their model.
+        role: Option<At<Role>>,
+        /// First management address; the others follow it.
+        address_from: Option<At<Ipv4Addr>>,
+        /// VLAN their management addresses are in.
+        vlan: Option<At<Text>>,
+        /// SSIDs they send. Default of access points: all.
+        ssids: Option<Many<Text>>,
+        /// Channels by band; a list is given out in turn.
+        channels: BTreeMap<String, Many<ChannelNumber>>,
+        /// Ports they hang on, in order.
+        connects: Option<Many<PortRef>>,
+        /// Ports whose VLANs are stated.
+        ports: BTreeMap<String, PortTable>,
+        /// Spanning tree runs. Default: true on a switch.
+        stp: Option<At<bool>>,
+        /// Stations each is planned to carry. Default: the model's.
+        clients_max: Option<At<u32>>,
+    }
+}
+
+shape! {
+    /// The VLANs of a port.
+    PortTable {
+        /// Access VLAN, or native VLAN of a trunk.
+        untagged: Option<At<Text>>,
+        /// Tagged VLANs. Default: what hangs behind the port needs.
+        tagged: Option<Many<Text>>,
+    }
+}
+
+shape! {
+    /// A tunnel between sites.
+    TunnelTable {
+        /// E.g. ipsec-ikev1-aggressive, ipsec-ikev2, wireguard.
+        kind: At<Text>,
+        /// Device at one end.
+        from: At<Text>,
+        /// Device at the other end.
+        to: At<Text>,
+        /// Pre-shared key, best as `env:NAME` or `file:PATH`.
+        psk: Option<At<Secret>>,
+    }
+}
+
+shape! {
+    /// A way out to the Internet.
+    UplinkTable {
+        /// Device it ends on.
+        device: At<Text>,
+        /// Mb/s towards the event.
+        down_mbps: At<f64>,
+        /// Mb/s from the event.
+        up_mbps: At<f64>,
+    }
+}
+
+shape! {
+    /// Where hotstage itself runs and how.
+    ServicesTable {
+        /// Port its computer hangs on.
+        at: Option<At<PortRef>>,
+        /// Device of the plan that is its computer.
+        device: Option<At<Text>>,
+        /// Address that clients are told for DNS and that relays send to. Default: the device's.
+        address: Option<At<Ipv4Addr>>,
+        /// Names that are not ours.
+        dns: Option<DnsTable>,
+        /// NTP servers that clients are told.
+        ntp: Option<Many<IpAddr>>,
+        /// Listening addresses.
+        listen: Option<ListenTable>,
+        /// Log lines a day that are expected. Default: derived from the crowd.
+        log_lines_per_day: Option<At<u32>>,
+        /// Bytes that telemetry may take on disk. Default: 4GiB.
+        telemetry: Option<At<Bytes>>,
+    }
+}
+
+shape! {
+    /// Names that are not ours.
+    DnsTable {
+        /// Servers that are asked, best first; port 53 when not stated.
+        upstreams: Option<Many<DnsServer>>,
+    }
+}
+
+shape! {
+    /// Listening addresses, replaced by `--listen-*` of the command line.
+    ListenTable {
+        /// DHCP. Default: 0.0.0.0:67.
+        dhcp: Option<Many<SocketAddr>>,
+        /// DNS over UDP and TCP. Default: 0.0.0.0:53.
+        dns: Option<Many<SocketAddr>>,
+        /// Syslog over UDP and TCP. Default: 0.0.0.0:514.
+        syslog: Option<Many<SocketAddr>>,
+        /// The web page and `/metrics`. Default: 0.0.0.0:8080.
+        http: Option<Many<SocketAddr>>,
+    }
+}
+
+shape! {
+    /// How the crowd is expected to behave.
+    CrowdTable {
+        /// DNS queries a minute of an active device, median. Default: 5.
+        dns_queries_per_minute: Option<At<f64>>,
+        /// Share of people turned away from a full room who open the stream over the Wi-Fi. Default: 0.25.
+        stream_share: Option<At<f64>>,
+        /// Mb/s of one stream viewer. Default: 2.5.
+        stream_mbps: Option<At<f64>>,
+        /// Mb/s of an active device besides. Default: 0.2.
+        device_mbps: Option<At<f64>>,
+        /// Share of people who leave a talk early or roam about. Default: 0.15.
+        roam_share: Option<At<f64>>,
+    }
+}
+
+shape! {
+    /// What is erased when.
+    PrivacyTable {
+        /// Date on which personal data in the state directory is erased.
+        erase_on: Option<At<civil::Date>>,
+        /// DNS query names are logged. Default: false.
+        log_dns_names: Option<At<bool>>,
+    }
+}
+
+shape! {
+    /// A model of gear that the catalogue lacks.
+    ModelTable {
+        /// What it is.
+        kind: At<DeviceKind>,
+        /// Its ports.
+        ports: Vec<ModelPortTable>,
+        /// Watts it can give over PoE in all. Default: 0.
+        poe_budget_w: Option<At<f64>>,
+        /// Watts it draws over PoE. Default: 0, it has a power supply of its own.
+        poe_draw_w: Option<At<f64>>,
+        /// Watts it draws from the wall at most. Default: 0.
+        power_w: Option<At<f64>>,
+        /// Radios. Default: 2 on an access point.
+        radios: Option<At<u32>>,
+        /// Stations it carries well. Default: 60 on an access point.
+        clients_max: Option<At<u32>>,
+        /// It can relay DHCP. Default: true on a router.
+        dhcp_relay: Option<At<bool>>,
+    }
+}
+
+shape! {
+    /// Ports of a model.
+    ModelPortTable {
+        /// Name in the vendor's spelling; `Gi0/1-8` names eight.
+        name: At<Text>,
+        /// Highest speed, Mb/s. Default: 1000.
+        speed_mbps: Option<At<u32>>,
+        /// Power it gives.
+        poe: Option<At<PoeStandard>>,
+        /// It is a fibre (SFP) port. Default: false.
+        fibre: Option<At<bool>>,
+    }
+}
+
+shape! {
+    /// A plan of hotstage. The tables may be spread over `event.toml`, `venue.toml` and `network.toml`.
+    Document {
+        /// The event itself.
+        event: Option<EventTable>,
+        /// Days of the event.
+        day: Vec<DayTable>,
+        /// Floors of the venue.
+        floor: Vec<FloorTable>,
+        /// Rooms of the venue.
+        room: Vec<RoomTable>,
+        /// Walks between rooms.
+        walk: Vec<WalkTable>,
+        /// Sites.
+        site: BTreeMap<String, SiteTable>,
+        /// Networks on the air.
+        ssid: BTreeMap<String, SsidTable>,
+        /// VLANs.
+        vlan: BTreeMap<String, VlanTable>,
+        /// Devices.
+        device: BTreeMap<String, DeviceTable>,
+        /// Groups of devices.
+        group: BTreeMap<String, GroupTable>,
+        /// Tunnels between sites.
+        tunnel: BTreeMap<String, TunnelTable>,
+        /// Ways out to the Internet.
+        uplink: BTreeMap<String, UplinkTable>,
+        /// Models of gear that the catalogue lacks.
+        model: BTreeMap<String, ModelTable>,
+        /// Where hotstage itself runs.
+        services: Option<ServicesTable>,
+        /// How the crowd behaves.
+        crowd: Option<CrowdTable>,
+        /// What is erased when.
+        privacy: Option<PrivacyTable>,
+    }
+}

@@ -1,0 +1,573 @@
+//! The validated plan: what the rest of hotstage may hold. Every value here has been read, typed and ranged;
+//! cross-references inside the TOML files exist. Whether the plan is *wise* is the business of `check`.
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use ipnet::Ipv4Net;
+use jiff::civil;
+use model::{DeviceId, FloorId, Mac, Place, PortRef, RoomId, SiteId, SsidId, Timestamp, VlanId, VlanName};
+
+use serde::Serialize;
+
+use crate::{Problem, catalogue::DeviceModel};
+
+/// One event's network, as planned.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The event itself.
+    pub event: Event,
+    /// Its days, by date.
+    pub days: Vec<Day>,
+    /// Floors, in the order written.
+    pub floors: Vec<Floor>,
+    /// Rooms, in the order written.
+    pub rooms: Vec<Room>,
+    /// Walks between rooms.
+    pub walks: Vec<Walk>,
+    /// Sites; always has `venue`.
+    pub sites: BTreeMap<SiteId, Site>,
+    /// Networks on the air.
+    pub ssids: BTreeMap<SsidId, Ssid>,
+    /// VLANs with their subnets.
+    pub vlans: BTreeMap<VlanName, VlanPlan>,
+    /// Devices, groups expanded (`ap-4f-1`, `ap-4f-2`, ...).
+    pub devices: BTreeMap<DeviceId, Device>,
+    /// Tunnels between sites.
+    pub tunnels: Vec<Tunnel>,
+    /// Ways out to the Internet.
+    pub uplinks: Vec<Uplink>,
+    /// Where hotstage itself runs and how.
+    pub services: Services,
+    /// How the crowd is expected to behave.
+    pub crowd: Crowd,
+    /// What is erased when.
+    pub privacy: Privacy,
+    /// What we own or borrow; `None` when there is no `inventory.csv`.
+    pub inventory: Option<Vec<Asset>>,
+    /// Every cable; `None` when there is no `cables.csv`.
+    pub cables: Option<Vec<Cable>>,
+    /// The programme; `None` when there is no timetable.
+    pub timetable: Option<Vec<Talk>>,
+    /// Who is on duty; `None` when there is no `roster.csv`.
+    pub roster: Option<Vec<Shift>>,
+    /// What was skipped or taken for granted while reading, e.g. talks in rooms that the plan does not have.
+    pub notes: Vec<Problem>,
+    /// Values that the plan does not state, with the reason for what was taken instead.
+    pub defaults: Vec<DefaultUsed>,
+}
+
+/// A value that the plan does not state.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct DefaultUsed {
+    /// Path of the value, e.g. `vlan.guest.dhcp.lease`.
+    pub path: String,
+    /// What was taken.
+    pub value: String,
+    /// Why that.
+    pub reason: String,
+}
+
+/// The event itself.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Name, e.g. `PyCon JP 2019`.
+    pub name: String,
+    /// Motto, or empty.
+    pub motto: String,
+    /// Time zone of the venue.
+    pub time_zone: jiff::tz::TimeZone,
+    /// Its IANA name, e.g. `Asia/Tokyo`.
+    pub time_zone_name: String,
+    /// Languages of what attendees read, best first: `ja`, `en`.
+    pub languages: Vec<String>,
+    /// DNS zone of the event's own names, e.g. `pyconjp-2019.example`; no trailing dot, lower case.
+    pub domain: String,
+    /// People who come on a conference day.
+    pub people: Estimate,
+    /// Devices that use the network, per person.
+    pub devices_per_person: Estimate,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A number that is not known exactly. `low <= likely <= high`.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Estimate {
+    /// Nine in ten chances that it is more.
+    pub low: f64,
+    /// Most likely.
+    pub likely: f64,
+    /// Nine in ten chances that it is less.
+    pub high: f64,
+}
+
+/// One day of the event, in the venue's time zone.
+#[derive(Clone, Debug)]
+pub struct Day {
+    /// Date.
+    pub date: civil::Date,
+    /// What happens.
+    pub kind: DayKind,
+    /// When the team may enter.
+    pub access: Option<civil::Time>,
+    /// When attendees come in; default 09:00.
+    pub doors: civil::Time,
+    /// When they must be out; default 19:00.
+    pub close: civil::Time,
+    /// People on this day; default: the event's on a conference day, a fifth on a tutorial day, 5 % on a set-up day.
+    pub people: Estimate,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// What happens on a day.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DayKind {
+    /// Only the team and exhibitors.
+    Setup,
+    /// Tutorials: few people, laptops all day.
+    Tutorial,
+    /// Talks.
+    Conference,
+    /// Sprints: everybody with a laptop, all day.
+    Sprint,
+}
+
+/// A floor of the venue.
+#[derive(Clone, Debug)]
+pub struct Floor {
+    /// Key, e.g. `4F`.
+    pub id: FloorId,
+    /// Name for people; default the key.
+    pub name: String,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A room of the venue.
+#[derive(Clone, Debug)]
+pub struct Room {
+    /// Key, e.g. `convention-ume`.
+    pub id: RoomId,
+    /// Name for people.
+    pub name: String,
+    /// Other names that timetables use for it.
+    pub aliases: Vec<String>,
+    /// Its floor.
+    pub floor: FloorId,
+    /// What it is for.
+    pub kind: RoomKind,
+    /// Floor area, square metres; 0 when not stated.
+    pub area_m2: f64,
+    /// Seats.
+    pub seats: u32,
+    /// People who may stand when the seats are taken.
+    pub standing: u32,
+    /// When it may first be entered (venue time), if that is later than the first day's access.
+    pub access: Option<civil::DateTime>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// What a room is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RoomKind {
+    /// Talks are given here.
+    Talk,
+    /// People mingle here: foyer, exhibition, lounge.
+    Lounge,
+    /// The team works here.
+    Noc,
+    /// Nobody stays here: store, riser.
+    Other,
+}
+
+/// How long it takes to walk between two rooms; goes both ways.
+#[derive(Clone, Debug)]
+pub struct Walk {
+    /// One end.
+    pub from: RoomId,
+    /// The other end.
+    pub to: RoomId,
+    /// Time at an easy pace.
+    pub time: Duration,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A place where gear runs.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Key, `venue` or e.g. `cloud`.
+    pub id: SiteId,
+    /// True when hotstage's services run here.
+    pub services: bool,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A network on the air.
+#[derive(Clone, Debug)]
+pub struct Ssid {
+    /// Key, e.g. `attendee`.
+    pub id: SsidId,
+    /// Name on the air.
+    pub name: String,
+    /// How stations prove themselves; `None` = open network.
+    pub passphrase: Option<Secret>,
+    /// VLAN its stations land on.
+    pub vlan: VlanName,
+    /// Stations may not talk to each other.
+    pub isolation: bool,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A secret, by reference where the plan is wise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Secret {
+    /// In an environment variable.
+    Environment(String),
+    /// In a file.
+    File(String),
+    /// Written in the plan itself.
+    Plain(String),
+}
+
+/// What a VLAN is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum VlanKind {
+    /// Attendees' devices.
+    Attendee,
+    /// Staff, speakers, streaming.
+    Staff,
+    /// Gear.
+    Management,
+}
+
+/// A VLAN with its subnet and how addresses are given out.
+#[derive(Clone, Debug)]
+pub struct VlanPlan {
+    /// Key.
+    pub name: VlanName,
+    /// 802.1Q identifier.
+    pub id: VlanId,
+    /// What it is for.
+    pub kind: VlanKind,
+    /// Routed prefix.
+    pub subnet: Ipv4Net,
+    /// Address of the router in it; default the first host.
+    pub gateway: Ipv4Addr,
+    /// Device that routes it; default the device with role `edge`.
+    pub gateway_device: Option<DeviceId>,
+    /// Whether and how clients get addresses.
+    pub dhcp: Option<DhcpPlan>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// How clients of a VLAN get addresses.
+#[derive(Clone, Debug)]
+pub struct DhcpPlan {
+    /// Lease time; default 1 h.
+    pub lease: Duration,
+    /// How requests reach the server.
+    pub via: DhcpVia,
+    /// Ranges to hand out, first and last included; default all hosts but the first 9 and the gateway.
+    pub pools: Vec<(Ipv4Addr, Ipv4Addr)>,
+    /// Fixed addresses.
+    pub reservations: Vec<Reservation>,
+    /// Where the pool is written.
+    pub at: Place,
+}
+
+/// How DHCP requests reach the server.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DhcpVia {
+    /// Through the relay agent of the gateway device, or of the device named.
+    Relay(Option<DeviceId>),
+    /// The server hears broadcasts on this interface (operating system's name), or on any when not named.
+    Direct(Option<String>),
+    /// Another server does it, e.g. the venue's; hotstage does not serve this VLAN.
+    Other(String),
+}
+
+/// A fixed address.
+#[derive(Clone, Debug)]
+pub struct Reservation {
+    /// Whose.
+    pub mac: Mac,
+    /// Which.
+    pub address: Ipv4Addr,
+    /// Name in DNS.
+    pub name: Option<String>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A device of the network.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Key; also its DNS label.
+    pub id: DeviceId,
+    /// Its model, with ports and power.
+    pub model: DeviceModel,
+    /// Where it stands; `None` when not placed (or at a site without rooms).
+    pub room: Option<RoomId>,
+    /// Its site; default `venue`.
+    pub site: SiteId,
+    /// What it does.
+    pub role: Role,
+    /// Management address.
+    pub address: Option<Ipv4Addr>,
+    /// VLAN its management address is in.
+    pub vlan: Option<VlanName>,
+    /// SSIDs it sends (access points).
+    pub ssids: Vec<SsidId>,
+    /// Channels it sends on, by radio.
+    pub channels: Vec<Channel>,
+    /// Ports whose VLANs are stated; others carry what is needed downstream.
+    pub ports: BTreeMap<String, PortPlan>,
+    /// Port it hangs on, when there is no cable list.
+    pub connects: Option<PortRef>,
+    /// Spanning tree runs.
+    pub spanning_tree: bool,
+    /// Stations it is planned to carry; default the model's.
+    pub clients_max: u32,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// What a device does.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Role {
+    /// Routes between the event and the Internet or the tunnel.
+    Edge,
+    /// Joins the floors.
+    Core,
+    /// Gives ports to access points and people.
+    Access,
+    /// An access point.
+    AccessPoint,
+    /// Puts power on a cable.
+    Injector,
+    /// A computer, virtual or not, that runs services.
+    Server,
+    /// Kept in the box.
+    Spare,
+}
+
+/// The VLANs of a port, where stated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PortPlan {
+    /// Untagged VLAN (access VLAN, or native VLAN of a trunk).
+    pub untagged: Option<VlanName>,
+    /// Tagged VLANs; `None` = derived from what hangs behind it.
+    pub tagged: Option<Vec<VlanName>>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A radio's channel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Channel {
+    /// Band.
+    pub band: Band,
+    /// Primary channel number.
+    pub number: u16,
+    /// Width, MHz; default 20.
+    pub width_mhz: u16,
+}
+
+/// A radio band.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Band {
+    /// 2.4 GHz.
+    Ghz2,
+    /// 5 GHz.
+    Ghz5,
+    /// 6 GHz.
+    Ghz6,
+}
+
+/// A tunnel between sites.
+#[derive(Clone, Debug)]
+pub struct Tunnel {
+    /// Key.
+    pub name: String,
+    /// E.g. `ipsec-ikev1-aggressive`, `ipsec-ikev2`, `wireguard`.
+    pub kind: String,
+    /// One end.
+    pub from: DeviceId,
+    /// The other end.
+    pub to: DeviceId,
+    /// Pre-shared key.
+    pub psk: Option<Secret>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A way out to the Internet.
+#[derive(Clone, Debug)]
+pub struct Uplink {
+    /// Key.
+    pub name: String,
+    /// Device it ends on.
+    pub device: DeviceId,
+    /// Mb/s towards the event.
+    pub down_mbps: f64,
+    /// Mb/s from the event.
+    pub up_mbps: f64,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// Where hotstage itself runs and how.
+#[derive(Clone, Debug)]
+pub struct Services {
+    /// Port its computer hangs on, if at the venue.
+    pub at_port: Option<PortRef>,
+    /// Device of the plan that is its computer.
+    pub device: Option<DeviceId>,
+    /// Address that clients are told for DNS and that relays send to.
+    pub address: Option<Ipv4Addr>,
+    /// Listening addresses; replaced by `--listen-*`.
+    pub listen: Listen,
+    /// Where names are asked that are not ours; with port, default 53.
+    pub dns_upstreams: Vec<SocketAddr>,
+    /// NTP servers that clients are told.
+    pub ntp: Vec<IpAddr>,
+    /// Log lines a day that are expected; default derived from the crowd.
+    pub log_lines_per_day: Option<u64>,
+    /// Bytes that telemetry may take on disk; default 4 GiB.
+    pub telemetry_bytes_max: u64,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// Where the services listen.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listen {
+    /// DHCP; default `0.0.0.0:67`.
+    pub dhcp: Vec<SocketAddr>,
+    /// DNS over UDP and TCP; default `0.0.0.0:53`.
+    pub dns: Vec<SocketAddr>,
+    /// Syslog over UDP and TCP; default `0.0.0.0:514`.
+    pub syslog: Vec<SocketAddr>,
+    /// The web page and `/metrics`; default `0.0.0.0:8080`.
+    pub http: Vec<SocketAddr>,
+}
+
+/// How the crowd is expected to behave. Sources of the defaults: the manual, `crowd` table.
+#[derive(Clone, Debug)]
+pub struct Crowd {
+    /// DNS queries a minute of an active device: median; default 5.
+    pub dns_queries_per_minute: f64,
+    /// Share of people turned away from a full room who open the stream over the Wi-Fi; default 0.25.
+    pub stream_share: f64,
+    /// Mb/s of one stream viewer; default 2.5.
+    pub stream_mbps: f64,
+    /// Mb/s of an active device besides; default 0.2.
+    pub device_mbps: f64,
+    /// Share of people who leave a talk early or roam about; default 0.15.
+    pub roam_share: f64,
+}
+
+/// What is erased when.
+#[derive(Clone, Debug, Default)]
+pub struct Privacy {
+    /// Date on which personal data in the state directory is erased.
+    pub erase_on: Option<civil::Date>,
+    /// DNS query names are logged; default no.
+    pub log_dns_names: bool,
+}
+
+/// A thing we own or borrow.
+#[derive(Clone, Debug)]
+pub struct Asset {
+    /// Asset tag.
+    pub tag: String,
+    /// `router`, `switch`, `access-point`, `injector`, `cable`, ...
+    pub kind: String,
+    /// Model name as in the catalogue, or free text.
+    pub model: String,
+    /// Serial number, or empty.
+    pub serial: String,
+    /// Burned-in address.
+    pub mac: Option<Mac>,
+    /// Who lends it.
+    pub owner: String,
+    /// Box or rack it lives in.
+    pub home: String,
+    /// Device of the plan that it is.
+    pub device: Option<DeviceId>,
+    /// `in_stock`, `broken`, ...; default `in_stock`.
+    pub state: String,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A cable.
+#[derive(Clone, Debug)]
+pub struct Cable {
+    /// Label at both ends.
+    pub label: String,
+    /// `cat5e`, `cat6`, `fibre`, ...
+    pub kind: String,
+    /// Colour, or empty.
+    pub colour: String,
+    /// Its length, metres.
+    pub length_m: f64,
+    /// Way it must cover, metres, if surveyed.
+    pub route_m: Option<f64>,
+    /// One end.
+    pub from: PortRef,
+    /// The other end.
+    pub to: PortRef,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A talk, or anything else that draws people to a room at a time.
+#[derive(Clone, Debug)]
+pub struct Talk {
+    /// Key in the timetable.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Where.
+    pub room: RoomId,
+    /// First moment.
+    pub starts: Timestamp,
+    /// Last moment.
+    pub ends: Timestamp,
+    /// Kind as the timetable says, e.g. `keynote`, `talk`, `break`, `poster`, or empty.
+    pub kind: String,
+    /// Track, or empty.
+    pub track: String,
+    /// Language, or empty.
+    pub language: String,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// A shift of the roster.
+#[derive(Clone, Debug)]
+pub struct Shift {
+    /// Who.
+    pub who: String,
+    /// From.
+    pub starts: Timestamp,
+    /// To.
+    pub ends: Timestamp,
+    /// Where, free text or a room's key.
+    pub place: String,
+    /// How to reach them, or empty.
+    pub handle: String,
+    /// Where it is written.
+    pub at: Place,
+}
