@@ -18,7 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("generate", &["model", "plan", "check", "dhcp", "dns", "syslog"]),
     ("rehearse", &["model", "plan", "check", "generate", "dhcp", "dns", "syslog"]),
     ("store", &["model"]),
-    ("web", &["model", "store"]),
+    ("web", &["model"]),
     ("replay", &["model", "plan", "rehearse", "dhcp", "dns", "syslog"]),
     ("daemon", &["model", "generate", "dhcp", "dns", "syslog", "store"]),
     (
@@ -60,7 +60,9 @@ pub(crate) fn run() -> Result<()> {
                 breaches.push(format!("`{name}` uses `{uses}`, which its layer forbids; see ARCHITECTURE.md"));
             }
             if dependency.kind == DependencyKind::Normal && PURE.contains(&name) && ACTING.contains(&uses) {
-                breaches.push(format!("`{name}` is pure but uses `{uses}`; move the input and output to `daemon`, `store` or `web`"));
+                breaches.push(format!(
+                    "`{name}` is pure but uses `{uses}`; move the input and output to `daemon`, `store` or `web`"
+                ));
             }
         }
     }

@@ -143,7 +143,7 @@ impl Engine {
         if let Some(surplus) = surplus {
             self.forget(surplus);
         }
-        self.inflight.set_deadline(id, now + patience);
+        self.inflight.set_deadline(id, now + patience * self.patience_factor);
         self.ask(now, id, upstream, Transport::Udp);
         true
     }
@@ -155,7 +155,7 @@ impl Engine {
         self.counters.upstream_asks += 1;
         if transport == Transport::Tcp {
             self.counters.upstream_asks_tcp += 1;
-            self.inflight.extend_deadline(id, now + TCP_PATIENCE);
+            self.inflight.extend_deadline(id, now + TCP_PATIENCE * self.patience_factor);
         }
         self.send_ask(now, Some(id), upstream, transport, &question, flags, dnssec_ok);
     }

@@ -92,6 +92,7 @@ pub struct Engine {
     pub(crate) effects: VecDeque<Effect>,
     pending_max: usize,
     waiters_max: usize,
+    pub(crate) patience_factor: u32,
 }
 
 impl Engine {
@@ -113,6 +114,7 @@ impl Engine {
             effects: VecDeque::new(),
             pending_max: settings.pending_max,
             waiters_max: settings.waiters_max,
+            patience_factor: settings.patience_factor.max(1),
         })
     }
 

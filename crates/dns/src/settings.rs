@@ -32,6 +32,9 @@ pub struct Settings {
     pub client_names_zone: Option<String>,
     /// TTL in seconds of clients' names, also the cap of negative answers in local zones so that new names show soon.
     pub client_names_ttl: u32,
+    /// How many times longer upstreams are waited for, in the engine's time: 1 in service; in a rehearsal, whose time
+    /// runs faster than the network, the factor by which it does. At least 1.
+    pub patience_factor: u32,
 }
 
 /// A zone answered with authority.

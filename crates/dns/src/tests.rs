@@ -73,6 +73,7 @@ pub(crate) fn settings() -> Settings {
         own_addresses: vec!["10.0.0.2:53".parse().unwrap()],
         client_names_zone: Some("clients.event.example".into()),
         client_names_ttl: 60,
+        patience_factor: 1,
     }
 }
 

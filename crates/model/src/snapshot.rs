@@ -93,6 +93,8 @@ pub struct PoolUse {
     pub name: String,
     /// Addresses leased, offered or quarantined.
     pub used: u64,
+    /// Most of them at one time so far.
+    pub used_peak: u64,
     /// Addresses in all.
     pub size: u64,
 }
@@ -106,6 +108,8 @@ pub struct Rates {
     pub dns_queries: f64,
     /// Share of them answered from the cache or the event's own zones, 0 to 1.
     pub dns_hit_ratio: f64,
+    /// The same since the services began.
+    pub dns_hit_ratio_total: f64,
     /// Log lines stored per second.
     pub log_lines: f64,
     /// DHCPACKs so far.

@@ -61,7 +61,7 @@ fn snapshot() -> Snapshot {
                 clients_peak: 60,
             },
         ],
-        pools: vec![PoolUse { name: "attendee".to_owned(), used: 900, size: 4_000 }],
+        pools: vec![PoolUse { name: "attendee".to_owned(), used: 900, used_peak: 950, size: 4_000 }],
         rates: Rates { dhcp_acks: 3.21, dns_queries: 123.4, dns_hit_ratio: 0.874, ..Rates::default() },
         talks_now: vec![SnapshotTalk {
             title: "型 \"hints\" <i>".to_owned(),

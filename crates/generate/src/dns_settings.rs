@@ -1,0 +1,91 @@
+//! The event's own zone, its reverse zones, and where everything else is asked.
+
+use std::{collections::BTreeMap, net::Ipv4Addr};
+
+use dns::{Record, RecordData, Settings, Zone};
+use plan::Plan;
+
+use crate::reverse;
+
+/// TTL of planned names, seconds: long enough to be cached, short enough that a moved device is found the same day.
+const PLANNED_TTL: u32 = 300;
+/// TTL of clients' names, seconds (they come and go).
+const CLIENT_TTL: u32 = 60;
+const CACHE_BYTES_MAX: usize = 64 << 20;
+const PENDING_MAX: usize = 4_096;
+const WAITERS_MAX: usize = 256;
+
+pub(crate) fn dns_settings(plan: &Plan) -> Settings {
+    let domain = plan.event.domain.as_str();
+    let primary = format!("ns.{domain}");
+    let names = planned_names(plan);
+    let mut zones = vec![Zone {
+        origin: domain.to_owned(),
+        primary: primary.clone(),
+        records: names
+            .iter()
+            .map(|(label, address)| Record { name: format!("{label}.{domain}"), data: RecordData::A(*address) })
+            .collect(),
+        ttl: PLANNED_TTL,
+    }];
+    let pointers = pointers(plan);
+    for origin in reverse::zones(plan.vlans.values().map(|vlan| vlan.subnet)) {
+        let suffix = format!(".{origin}");
+        let records = pointers.iter().filter_map(|(address, label)| {
+            let name = reverse::name(*address);
+            let data = RecordData::Ptr(format!("{label}.{domain}"));
+            name.ends_with(&suffix).then_some(Record { name, data })
+        });
+        zones.push(Zone { records: records.collect(), primary: primary.clone(), ttl: PLANNED_TTL, origin });
+    }
+    Settings {
+        zones,
+        upstreams: plan.services.dns_upstreams.clone(),
+        cache_bytes_max: CACHE_BYTES_MAX,
+        pending_max: PENDING_MAX,
+        waiters_max: WAITERS_MAX,
+        own_addresses: plan.services.listen.dns.clone(),
+        // Clients are named in the event's own zone, so that their names are as short as a person expects; planned
+        // names go first.
+        client_names_zone: Some(domain.to_owned()),
+        client_names_ttl: CLIENT_TTL,
+        patience_factor: 1,
+    }
+}
+
+/// Labels in the event's zone with their addresses: devices, gateways, hotstage's own.
+fn planned_names(plan: &Plan) -> BTreeMap<String, Ipv4Addr> {
+    let mut names = BTreeMap::new();
+    for vlan in plan.vlans.values() {
+        names.insert(format!("gateway-{}", vlan.name), vlan.gateway);
+    }
+    if let Some(address) = plan.server_address() {
+        for label in ["ns", "noc", "syslog"] {
+            names.insert(label.to_owned(), address);
+        }
+    }
+    // A device's own name goes before what was derived.
+    for device in plan.devices.values() {
+        if let Some(address) = device.address {
+            names.insert(device.id.as_str().to_ascii_lowercase(), address);
+        }
+    }
+    names
+}
+
+/// One name for each address: a device's before a derived one.
+fn pointers(plan: &Plan) -> BTreeMap<Ipv4Addr, String> {
+    let mut pointers = BTreeMap::new();
+    for vlan in plan.vlans.values() {
+        pointers.insert(vlan.gateway, format!("gateway-{}", vlan.name));
+    }
+    if let Some(address) = plan.server_address() {
+        pointers.insert(address, "noc".to_owned());
+    }
+    for device in plan.devices.values() {
+        if let Some(address) = device.address {
+            pointers.insert(address, device.id.as_str().to_ascii_lowercase());
+        }
+    }
+    pointers
+}

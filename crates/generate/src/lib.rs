@@ -1,0 +1,106 @@
+//! Approved plan -> settings of the services. Event and rehearsal run the same.
+//!
+//! Pure: the same plan gives the same settings. It decides nothing about the network itself; what the plan leaves
+//! open has been filled in by `plan`. Start at [`service_settings`].
+
+mod dhcp_settings;
+mod dns_settings;
+mod reverse;
+mod snapshot;
+
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+};
+
+use check::ApprovedPlan;
+use model::{DeviceId, RoomId, Snapshot, SnapshotTalk, SubnetId};
+
+/// What the services need to know of an event.
+#[derive(Clone, Debug)]
+pub struct ServiceSettings {
+    /// Name of the event; a state directory belongs to one.
+    pub event_name: String,
+    /// Settings of the DHCP engine; `direct_interfaces` of its subnets are for whoever knows interface indexes.
+    pub dhcp: dhcp::Settings,
+    /// Subnets whose clients are on a link of this machine: the operating system's name of the interface, or any.
+    pub direct_interfaces: Vec<(SubnetId, Option<String>)>,
+    /// Settings of the DNS engine.
+    pub dns: dns::Settings,
+    /// What helps to read log lines.
+    pub syslog: syslog::Context,
+    /// Where to listen.
+    pub listen: Listen,
+    /// The snapshot before anything has happened: event, rooms, access points, pools.
+    pub snapshot: Snapshot,
+    /// The whole timetable, by start.
+    pub talks: Vec<SnapshotTalk>,
+    /// Bytes that telemetry may take on disk.
+    pub telemetry_bytes_max: u64,
+    /// The room of each access point.
+    pub access_point_rooms: BTreeMap<DeviceId, RoomId>,
+}
+
+/// Where the services listen.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Listen {
+    /// DHCP.
+    pub dhcp: Vec<SocketAddr>,
+    /// DNS over UDP and TCP.
+    pub dns: Vec<SocketAddr>,
+    /// Syslog over UDP and TCP.
+    pub syslog: Vec<SocketAddr>,
+    /// The live page and `/metrics`.
+    pub http: Vec<SocketAddr>,
+}
+
+/// Why no settings can be made.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum GenerateError {
+    /// DNS names clients' addresses in a zone; the event has none.
+    #[error("the event has no DNS domain; set `event.domain`")]
+    NoDomain,
+}
+
+/// The settings of every service.
+///
+/// Errors: [`GenerateError`] for what a plan may lack although `check` has no error to say of it.
+pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, GenerateError> {
+    if plan.event.domain.is_empty() {
+        return Err(GenerateError::NoDomain);
+    }
+    let (dhcp, direct_interfaces) = dhcp_settings::dhcp_settings(plan);
+    let listen = &plan.services.listen;
+    Ok(ServiceSettings {
+        event_name: plan.event.name.clone(),
+        dhcp,
+        direct_interfaces,
+        dns: dns_settings::dns_settings(plan),
+        syslog: syslog_context(plan),
+        listen: Listen {
+            dhcp: listen.dhcp.clone(),
+            dns: listen.dns.clone(),
+            syslog: listen.syslog.clone(),
+            http: listen.http.clone(),
+        },
+        snapshot: snapshot::skeleton(plan),
+        talks: snapshot::talks(plan),
+        telemetry_bytes_max: plan.services.telemetry_bytes_max,
+        access_point_rooms: access_point_rooms(plan),
+    })
+}
+
+fn syslog_context(plan: &ApprovedPlan) -> syslog::Context {
+    let mut context = syslog::Context::new(plan.event.time_zone.clone());
+    for device in plan.devices.values() {
+        context.add_device(device.id.as_str(), device.address.map(IpAddr::V4));
+    }
+    context
+}
+
+fn access_point_rooms(plan: &ApprovedPlan) -> BTreeMap<DeviceId, RoomId> {
+    plan.access_points().filter_map(|device| Some((device.id.clone(), device.room.clone()?))).collect()
+}
+
+#[cfg(test)]
+mod tests;
