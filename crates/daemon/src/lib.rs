@@ -1,0 +1,20 @@
+//! The services as they run: sockets, clock, threads and signals around the engines.
+//!
+//! Engines decide, `store` keeps, this crate moves bytes between them and the kernel. It never knows the plan file
+//! (it gets [`generate::ServiceSettings`]) and never draws a page (it serves the routes it is handed and publishes a
+//! [`model::Snapshot`]). Start at [`start`].
+
+pub mod clock;
+mod dhcp_service;
+mod dns_service;
+mod http_service;
+mod incidents;
+mod log_service;
+mod metrics;
+mod packet;
+mod publisher;
+mod start;
+mod udp;
+
+pub use clock::Clock;
+pub use start::{Addresses, Recovered, Running, Settings, StartError, Stopped, start};

@@ -1,0 +1,210 @@
+//! Everything `/metrics` says. Labels come from the plan or from short closed lists; never a client's MAC or address.
+
+use std::sync::atomic::Ordering;
+
+use model::{Metric, MetricKind, Snapshot};
+
+use crate::publisher::{Seen, metric};
+
+/// All metrics, those of one name together.
+pub(crate) fn all(snapshot: &Snapshot, seen: &Seen) -> Vec<Metric> {
+    let mut metrics = Vec::with_capacity(64);
+    clients(snapshot, &mut metrics);
+    dhcp(seen, &mut metrics);
+    dns(seen, &mut metrics);
+    log(seen, &mut metrics);
+    metrics
+}
+
+fn clients(snapshot: &Snapshot, metrics: &mut Vec<Metric>) {
+    let mut gauge = |name: &str, help: &str, labels: &[(&str, &str)], value: u64| {
+        metrics.push(metric(name, help, MetricKind::Gauge, labels, value as f64));
+    };
+    gauge("hotstage_clients", "Stations on the network now", &[], snapshot.clients);
+    gauge("hotstage_clients_peak", "Most stations at one time so far", &[], snapshot.clients_peak);
+    gauge("hotstage_clients_unique", "Different clients that got a lease so far", &[], snapshot.clients_unique);
+    for room in &snapshot.rooms {
+        gauge("hotstage_room_clients", "Stations by room", &[("room", room.room.as_str())], room.clients);
+    }
+    for access_point in &snapshot.access_points {
+        let labels = [("access_point", access_point.device.as_str())];
+        gauge("hotstage_access_point_clients", "Stations by access point", &labels, access_point.clients);
+    }
+    for pool in &snapshot.pools {
+        gauge("hotstage_pool_addresses_used", "Addresses taken by pool", &[("pool", &pool.name)], pool.used);
+    }
+    for pool in &snapshot.pools {
+        gauge("hotstage_pool_addresses", "Addresses in all by pool", &[("pool", &pool.name)], pool.size);
+    }
+}
+
+fn dhcp(seen: &Seen, metrics: &mut Vec<Metric>) {
+    let counters = &seen.dhcp.counters;
+    let received = [
+        ("discover", counters.discovers),
+        ("request", counters.requests),
+        ("release", counters.releases),
+        ("decline", counters.declines),
+        ("inform", counters.informs),
+    ];
+    for (kind, count) in received {
+        let help = "DHCP messages received by type";
+        metrics.push(counter("hotstage_dhcp_messages_received_total", help, &[("type", kind)], count));
+    }
+    for (kind, count) in [("offer", counters.offers), ("ack", counters.acks), ("nak", counters.naks)] {
+        metrics.push(counter(
+            "hotstage_dhcp_messages_sent_total",
+            "DHCP messages sent by type",
+            &[("type", kind)],
+            count,
+        ));
+    }
+    let dropped = [
+        ("malformed", counters.dropped_malformed),
+        ("not-a-request", counters.dropped_not_a_request),
+        ("bad-relay", counters.dropped_bad_relay),
+        ("unknown-subnet", counters.dropped_unknown_subnet),
+        ("not-for-us", counters.dropped_not_for_us),
+        ("no-record", counters.dropped_no_record),
+        ("not-the-owner", counters.dropped_not_the_owner),
+        ("pool-exhausted", counters.dropped_pool_exhausted),
+    ];
+    for (reason, count) in dropped {
+        let help = "DHCP messages not answered by reason";
+        metrics.push(counter("hotstage_dhcp_dropped_total", help, &[("reason", reason)], count));
+    }
+    let help = "DHCP datagrams that the kernel dropped because the socket's buffer was full";
+    metrics.push(counter("hotstage_dhcp_kernel_drops_total", help, &[], seen.dhcp.kernel_drops));
+    metrics.push(counter("hotstage_lease_commits_total", "Batches of leases synced to disk", &[], seen.dhcp.commits));
+    let help = "Batches of leases that could not be synced; their ACKs were not sent";
+    metrics.push(counter("hotstage_lease_commit_errors_total", help, &[], seen.dhcp.journal_errors));
+    metrics.push(counter(
+        "hotstage_dhcp_send_errors_total",
+        "DHCP replies that could not be sent",
+        &[],
+        seen.dhcp.send_errors,
+    ));
+}
+
+fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
+    let counters = &seen.dns.counters;
+    for (transport, count) in [("udp", counters.queries_udp), ("tcp", counters.queries_tcp)] {
+        let help = "DNS queries by transport";
+        metrics.push(counter("hotstage_dns_queries_total", help, &[("transport", transport)], count));
+    }
+    let answered = [
+        ("cache", counters.cache_hits),
+        ("negative-cache", counters.negative_hits),
+        ("local", counters.local_answers),
+        ("upstream", counters.misses),
+        ("joined", counters.joined),
+    ];
+    for (source, count) in answered {
+        metrics.push(counter(
+            "hotstage_dns_answers_total",
+            "DNS answers by where they came from",
+            &[("source", source)],
+            count,
+        ));
+    }
+    for (rcode, count) in
+        [("servfail", counters.servfail), ("nxdomain", counters.nxdomain), ("refused", counters.refused)]
+    {
+        metrics.push(counter("hotstage_dns_rcodes_total", "DNS answers by rcode", &[("rcode", rcode)], count));
+    }
+    for (reason, count) in [("malformed", counters.dropped_malformed), ("not-a-query", counters.dropped_not_query)] {
+        metrics.push(counter(
+            "hotstage_dns_dropped_total",
+            "DNS messages dropped by reason",
+            &[("reason", reason)],
+            count,
+        ));
+    }
+    let upstream = [
+        ("asked", counters.upstream_asks),
+        ("answered", counters.upstream_answers),
+        ("timed-out", counters.upstream_timeouts),
+        ("mismatched", counters.upstream_mismatched),
+    ];
+    for (outcome, count) in upstream {
+        metrics.push(counter(
+            "hotstage_dns_upstream_total",
+            "Questions to upstreams by outcome",
+            &[("outcome", outcome)],
+            count,
+        ));
+    }
+    for (address, healthy) in &seen.dns.upstreams {
+        let address = address.to_string();
+        let labels = [("upstream", address.as_str())];
+        let value = if *healthy { 1.0 } else { 0.0 };
+        metrics.push(metric(
+            "hotstage_dns_upstream_healthy",
+            "1 when the upstream answers",
+            MetricKind::Gauge,
+            &labels,
+            value,
+        ));
+    }
+    let gauge = |name, help, value: u64| metric(name, help, MetricKind::Gauge, &[], value as f64);
+    metrics.push(gauge("hotstage_dns_cache_entries", "Answers in the cache", seen.dns.cache_entries));
+    metrics.push(gauge("hotstage_dns_cache_bytes", "Bytes of the cache", seen.dns.cache_bytes));
+    let help = "DNS connections turned away because there were too many";
+    metrics.push(counter("hotstage_dns_connections_refused_total", help, &[], seen.dns.connections_refused));
+    metrics.push(counter(
+        "hotstage_dns_send_errors_total",
+        "DNS answers that could not be sent",
+        &[],
+        seen.dns.send_errors,
+    ));
+}
+
+fn log(seen: &Seen, metrics: &mut Vec<Metric>) {
+    let intake = &seen.intake;
+    let received =
+        [("udp", intake.lines_udp.load(Ordering::Relaxed)), ("tcp", intake.lines_tcp.load(Ordering::Relaxed))];
+    for (transport, count) in received {
+        metrics.push(counter(
+            "hotstage_log_lines_received_total",
+            "Log lines by transport",
+            &[("transport", transport)],
+            count,
+        ));
+    }
+    metrics.push(counter(
+        "hotstage_log_lines_stored_total",
+        "Log lines handed to the store",
+        &[],
+        seen.log.lines_stored,
+    ));
+    let help = "Log lines that the store refused for want of space";
+    metrics.push(counter("hotstage_log_lines_refused_total", help, &[], seen.log.lines_refused));
+    let without_pri = intake.lines_without_pri.load(Ordering::Relaxed);
+    metrics.push(counter(
+        "hotstage_log_lines_without_pri_total",
+        "Log lines stored raw because they had no PRI",
+        &[],
+        without_pri,
+    ));
+    let cut = intake.lines_cut.load(Ordering::Relaxed);
+    metrics.push(counter("hotstage_log_lines_cut_total", "Log lines longer than the limit", &[], cut));
+    let help = "Log datagrams that the kernel dropped because the socket's buffer was full";
+    metrics.push(counter("hotstage_log_kernel_drops_total", help, &[], intake.kernel_drops.load(Ordering::Relaxed)));
+    let refused = intake.connections_refused.load(Ordering::Relaxed);
+    let help = "Syslog connections turned away because there were too many";
+    metrics.push(counter("hotstage_log_connections_refused_total", help, &[], refused));
+    let connections = intake.connections.load(Ordering::Relaxed) as f64;
+    metrics.push(metric("hotstage_log_connections", "Syslog connections now", MetricKind::Gauge, &[], connections));
+    metrics.push(counter("hotstage_log_sync_errors_total", "Syncs of the log that failed", &[], seen.log.sync_errors));
+    let help = "Sealed telemetry files dropped, the oldest first, because the ceiling was reached";
+    metrics.push(counter("hotstage_telemetry_files_dropped_total", help, &[], seen.log.dropped_files));
+    let gauge = |name, help, value: u64| metric(name, help, MetricKind::Gauge, &[], value as f64);
+    metrics.push(gauge("hotstage_telemetry_files", "Sealed telemetry files", seen.log.telemetry_files));
+    metrics.push(gauge("hotstage_telemetry_bytes", "Bytes of sealed telemetry", seen.log.telemetry_bytes));
+    metrics.push(gauge("hotstage_state_free_bytes", "Free bytes of the state's file system", seen.log.free_bytes));
+    metrics.push(gauge("hotstage_state_free_files", "Free inodes of the state's file system", seen.log.free_files));
+}
+
+fn counter(name: &str, help: &str, labels: &[(&str, &str)], value: u64) -> Metric {
+    metric(name, help, MetricKind::Counter, labels, value as f64)
+}

@@ -1,0 +1,438 @@
+//! Starting and stopping: everything is bound and recovered before anything is served, and what was accepted is
+//! finished before the process ends.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    net::{SocketAddr, TcpListener, UdpSocket},
+    path::PathBuf,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc::sync_channel,
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+use generate::{Listen, ServiceSettings};
+use model::{Snapshot, SubnetId};
+use store::{Incidents, LeaseJournal, Limits, Mode, StateDir, Telemetry};
+use tokio::{
+    runtime::Runtime,
+    sync::{mpsc, watch},
+};
+
+use crate::{
+    clock::Clock,
+    dhcp_service::{DhcpService, NameChange},
+    dns_service::{DnsService, DnsView},
+    http_service::BoundedListener,
+    incidents::IncidentBook,
+    log_service::{Batch, Intake, IntakeCounters, LogView, LogWriter, QUEUE_BATCHES_MAX},
+    publisher::{Publisher, Views},
+    udp::BatchSocket,
+};
+
+/// Names of clients that may wait for DNS.
+const NAMES_MAX: usize = 8_192;
+
+/// How this run behaves; what the event needs is in `services`.
+pub struct Settings {
+    /// What the plan says.
+    pub services: ServiceSettings,
+    /// Where to listen.
+    pub listen: Listen,
+    /// The state directory.
+    pub state: PathBuf,
+    /// The time.
+    pub clock: Clock,
+    /// Seed of the engines' random generators.
+    pub seed: u64,
+    /// Wall time between snapshots.
+    pub snapshot_interval: Duration,
+    /// A sample is stored with every n-th snapshot.
+    pub snapshots_per_sample: u32,
+}
+
+/// Why the services did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The state directory cannot be used.
+    #[error("the state directory cannot be used")]
+    State(#[from] store::OpenError),
+    /// Leases could not be recovered.
+    #[error("the leases in `{path}` could not be read")]
+    Journal {
+        /// The state directory.
+        path: PathBuf,
+        /// Why.
+        source: store::JournalError,
+    },
+    /// Telemetry could not be opened.
+    #[error("the telemetry in `{path}` could not be opened")]
+    Telemetry {
+        /// The state directory.
+        path: PathBuf,
+        /// Why.
+        source: store::TelemetryError,
+    },
+    /// Incidents could not be opened.
+    #[error("the incidents in `{path}` could not be opened")]
+    Incidents {
+        /// The state directory.
+        path: PathBuf,
+        /// Why.
+        source: store::IncidentsError,
+    },
+    /// Something else listens there already.
+    #[error(
+        "{service} cannot listen on {address}: another program does already; stop it or choose another address with `--listen-{flag}`"
+    )]
+    PortTaken {
+        /// Which service.
+        service: &'static str,
+        /// Its option.
+        flag: &'static str,
+        /// Where.
+        address: SocketAddr,
+    },
+    /// The operating system refused the address.
+    #[error(
+        "{service} cannot listen on {address}; ports below 1024 need `CAP_NET_BIND_SERVICE`, an interface needs `CAP_NET_RAW`, and the address must be this machine's; choose another with `--listen-{flag}`"
+    )]
+    Listen {
+        /// Which service.
+        service: &'static str,
+        /// Its option.
+        flag: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The plan names an interface that this machine lacks.
+    #[error("there is no network interface `{name}` on this machine; see `ip link` and set `vlan.NAME.dhcp.interface`")]
+    NoInterface {
+        /// The interface.
+        name: String,
+    },
+    /// The DHCP settings contradict themselves.
+    #[error("the DHCP settings are wrong")]
+    Dhcp(#[from] dhcp::SettingsError),
+    /// The DNS settings contradict themselves.
+    #[error("the DNS settings are wrong")]
+    Dns(#[from] dns::SettingsError),
+    /// A thread or the runtime could not be made.
+    #[error("the services could not be started")]
+    Runtime(#[from] io::Error),
+}
+
+/// Where the services listen, ports filled in.
+#[derive(Clone, Debug, Default)]
+pub struct Addresses {
+    /// DHCP.
+    pub dhcp: Vec<SocketAddr>,
+    /// DNS.
+    pub dns: Vec<SocketAddr>,
+    /// Syslog.
+    pub syslog: Vec<SocketAddr>,
+    /// The page and `/metrics`.
+    pub http: Vec<SocketAddr>,
+}
+
+/// What was found in the state directory at start.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Recovered {
+    /// Leases.
+    pub leases: usize,
+    /// Log lines and samples that were not sealed yet.
+    pub telemetry_records: u64,
+}
+
+/// What was done when the services stopped.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopped {
+    /// Log lines stored in this run.
+    pub log_lines_stored: u64,
+}
+
+/// The services, running. Stop them with [`Running::stop`].
+pub struct Running {
+    /// Where they listen.
+    pub addresses: Addresses,
+    /// What was found at start.
+    pub recovered: Recovered,
+    /// The state of the event, renewed at each snapshot interval.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    stop: Arc<AtomicBool>,
+    failed: Arc<AtomicBool>,
+    runtime: Runtime,
+    threads: Vec<(&'static str, JoinHandle<io::Result<()>>)>,
+    writer: JoinHandle<io::Result<u64>>,
+    _state: StateDir,
+}
+
+impl Running {
+    /// True when a service has ended though nobody stopped it.
+    pub fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Finishes what was accepted, seals the log, and ends.
+    pub fn stop(self) -> io::Result<Stopped> {
+        self.stop.store(true, Ordering::Relaxed);
+        self.runtime.shutdown_timeout(Duration::from_secs(2));
+        let mut result = Ok(());
+        for (name, thread) in self.threads {
+            result = result.and(join(name, thread));
+        }
+        let log_lines_stored = join("log writer", self.writer)?;
+        result.map(|()| Stopped { log_lines_stored })
+    }
+}
+
+fn join<T>(name: &str, thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
+    thread.join().unwrap_or_else(|_| Err(io::Error::other(format!("the {name} thread ended by a defect"))))
+}
+
+/// Binds every socket, recovers the state, and serves. `routes` makes the HTTP routes from the stream of snapshots.
+pub fn start(
+    settings: Settings,
+    routes: impl FnOnce(watch::Receiver<Arc<Snapshot>>) -> axum::Router,
+) -> Result<Running, StartError> {
+    let Settings { services, listen, state: path, clock, seed, snapshot_interval, snapshots_per_sample } = settings;
+    let state = StateDir::open(&path, &services.event_name, Mode::Serve)?;
+    let (journal, leases, _) =
+        LeaseJournal::open(&state).map_err(|source| StartError::Journal { path: path.clone(), source })?;
+    let limits = telemetry_limits(services.telemetry_bytes_max);
+    let (telemetry, recovery) =
+        Telemetry::open(&state, limits).map_err(|source| StartError::Telemetry { path: path.clone(), source })?;
+    let book = Incidents::open(&state).map_err(|source| StartError::Incidents { path: path.clone(), source })?;
+
+    let sockets = Sockets::bind(&listen, &services)?;
+    let addresses = sockets.addresses()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let stop = Arc::new(AtomicBool::new(false));
+    let failed = Arc::new(AtomicBool::new(false));
+    let now = clock.now();
+
+    let mut dhcp_settings = services.dhcp;
+    // An offer waits for a client on the other side of a socket, so it waits in wall time.
+    dhcp_settings.offer_hold = dhcp_settings.offer_hold.mul_f64(clock.speed());
+    // A rehearsal's nights are skipped on purpose; only a real clock is set by somebody.
+    if matches!(clock, Clock::Rehearsal { .. }) {
+        dhcp_settings.clock_step_min = Duration::MAX;
+    }
+    for (subnet, interface) in &sockets.direct {
+        if let Some(settings) = dhcp_settings.subnets.iter_mut().find(|settings| settings.id == *subnet) {
+            settings.direct_interfaces.push(*interface);
+        }
+    }
+    let mut dhcp_engine = dhcp::Engine::new(dhcp_settings, seed)?;
+    let recovered = Recovered { leases: leases.len(), telemetry_records: recovery.logs + recovery.samples };
+    let (names, names_receiver) = mpsc::channel(NAMES_MAX);
+    let mut dns_settings = services.dns;
+    dns_settings.own_addresses.clone_from(&addresses.dns);
+    dns_settings.patience_factor = clock.speed().ceil() as u32;
+    let mut dns_engine = dns::Engine::new(dns_settings, seed.wrapping_add(1))?;
+    for lease in leases {
+        if let Some(NameChange::Set(name, address, expires)) = NameChange::of(&lease).filter(|_| lease.is_active(now)) {
+            dns_engine.set_client_name(now, &name, address, expires);
+        }
+        dhcp_engine.restore(lease, now);
+    }
+
+    let dhcp = DhcpService::new(dhcp_engine, journal, sockets.dhcp, clock.clone(), names, Arc::clone(&stop));
+    let dns_view = Arc::new(Mutex::new(DnsView::default()));
+    let dns = DnsService {
+        engine: dns_engine,
+        udp: sockets.dns_udp,
+        tcp: sockets.dns_tcp,
+        clock: clock.clone(),
+        names: names_receiver,
+        view: Arc::clone(&dns_view),
+        stop: Arc::clone(&stop),
+    };
+    let (queue, batches) = sync_channel::<Batch>(QUEUE_BATCHES_MAX);
+    let log_view = Arc::new(Mutex::new(LogView::default()));
+    let writer = LogWriter {
+        telemetry,
+        stations: syslog::Stations::new(syslog::StationsLimits::default()),
+        queue: batches,
+        view: Arc::clone(&log_view),
+        clock: clock.clone(),
+    };
+    let intake = Intake {
+        clock: clock.clone(),
+        context: Arc::new(services.syslog),
+        queue: queue.clone(),
+        counters: Arc::new(IntakeCounters::default()),
+        stop: Arc::clone(&stop),
+    };
+    let views =
+        Views { dhcp: Arc::clone(&dhcp.view), dns: dns_view, log: log_view, intake: Arc::clone(&intake.counters) };
+    let (sender, snapshots) = watch::channel(Arc::new(services.snapshot.clone()));
+    let mut publisher =
+        Publisher::new(views, clock, services.snapshot, services.talks, queue, IncidentBook::new(Some(book)), sender);
+    publisher.tick(false);
+
+    let mut threads = Vec::new();
+    let mut spawn = |name: &'static str, work: Box<dyn FnOnce() -> io::Result<()> + Send>| -> io::Result<()> {
+        let (failed, stop) = (Arc::clone(&failed), Arc::clone(&stop));
+        let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            let result = work();
+            if let Err(error) = &result {
+                tracing::error!(%error, service = name, "a service has ended");
+            }
+            if !stop.load(Ordering::Relaxed) {
+                failed.store(true, Ordering::Relaxed);
+            }
+            result
+        })?;
+        threads.push((name, thread));
+        Ok(())
+    };
+    spawn("dhcp", Box::new(move || dhcp.run()))?;
+    spawn("dns", Box::new(move || dns.run()))?;
+    for socket in sockets.syslog_udp {
+        let intake = intake.clone();
+        spawn("syslog-udp", Box::new(move || intake.run_udp(socket)))?;
+    }
+    for listener in sockets.syslog_tcp {
+        let intake = intake.clone();
+        spawn("syslog-tcp", Box::new(move || intake.run_tcp(listener)))?;
+    }
+    drop(intake);
+    let publisher_stop = Arc::clone(&stop);
+    spawn(
+        "publisher",
+        Box::new(move || {
+            let mut ticks: u32 = 0;
+            while !publisher_stop.load(Ordering::Relaxed) {
+                thread::park_timeout(snapshot_interval);
+                ticks = ticks.wrapping_add(1);
+                publisher.tick(ticks.is_multiple_of(snapshots_per_sample.max(1)));
+            }
+            publisher.tick(true);
+            Ok(())
+        }),
+    )?;
+    let writer = thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run())?;
+
+    let routes = routes(snapshots.clone());
+    for listener in sockets.http {
+        listener.set_nonblocking(true)?;
+        let routes = routes.clone();
+        runtime.spawn(async move {
+            let listener = BoundedListener::new(tokio::net::TcpListener::from_std(listener)?);
+            axum::serve(listener, routes).await
+        });
+    }
+    Ok(Running { addresses, recovered, snapshots, stop, failed, runtime, threads, writer, _state: state })
+}
+
+/// The ring and what is sealed together stay below `bytes_max`; of a small budget the ring gets less.
+fn telemetry_limits(bytes_max: u64) -> Limits {
+    let mut limits = Limits::default();
+    let ring_bytes_max = bytes_max / 4;
+    limits.segments_max =
+        usize::try_from(ring_bytes_max / limits.segment_bytes).unwrap_or(usize::MAX).clamp(2, limits.segments_max);
+    let ring_bytes = limits.segment_bytes * limits.segments_max as u64;
+    limits.sealed_bytes_max = bytes_max.saturating_sub(ring_bytes);
+    limits
+}
+
+/// Every socket, bound.
+struct Sockets {
+    dhcp: Vec<BatchSocket>,
+    dns_udp: Vec<UdpSocket>,
+    dns_tcp: Vec<TcpListener>,
+    syslog_udp: Vec<BatchSocket>,
+    syslog_tcp: Vec<TcpListener>,
+    http: Vec<TcpListener>,
+    /// Which interface serves which subnet directly.
+    direct: Vec<(SubnetId, u32)>,
+}
+
+impl Sockets {
+    fn bind(listen: &Listen, services: &ServiceSettings) -> Result<Self, StartError> {
+        let mut direct = Vec::new();
+        let mut interfaces = BTreeMap::new();
+        for (subnet, name) in &services.direct_interfaces {
+            let Some(name) = name else { continue };
+            let index = nix::net::if_::if_nametoindex(name.as_str())
+                .map_err(|_| StartError::NoInterface { name: name.clone() })?;
+            interfaces.insert(name.clone(), index);
+            direct.push((*subnet, index));
+        }
+        let mut sockets = Self {
+            dhcp: Vec::new(),
+            dns_udp: Vec::new(),
+            dns_tcp: Vec::new(),
+            syslog_udp: Vec::new(),
+            syslog_tcp: Vec::new(),
+            http: Vec::new(),
+            direct,
+        };
+        for &address in &listen.dhcp {
+            let socket = BatchSocket::bind(address, None).map_err(|error| refused("DHCP", "dhcp", address, error))?;
+            sockets.dhcp.push(socket);
+        }
+        for &address in &listen.dns {
+            let (udp, tcp) = bind_both(address).map_err(|error| refused("DNS", "dns", address, error))?;
+            sockets.dns_udp.push(udp);
+            sockets.dns_tcp.push(tcp);
+        }
+        for &address in &listen.syslog {
+            let refuse = |error| refused("syslog", "syslog", address, error);
+            let tcp = bind_tcp(address).map_err(refuse)?;
+            let same = tcp.local_addr()?;
+            sockets.syslog_udp.push(BatchSocket::bind(same, None).map_err(refuse)?);
+            sockets.syslog_tcp.push(tcp);
+        }
+        for &address in &listen.http {
+            sockets.http.push(bind_tcp(address).map_err(|error| refused("HTTP", "http", address, error))?);
+        }
+        Ok(sockets)
+    }
+
+    fn addresses(&self) -> io::Result<Addresses> {
+        Ok(Addresses {
+            dhcp: self.dhcp.iter().map(|socket| socket.socket.local_addr()).collect::<io::Result<_>>()?,
+            dns: self.dns_tcp.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
+            syslog: self.syslog_tcp.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
+            http: self.http.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
+        })
+    }
+}
+
+/// The same port over UDP and TCP; with port 0, one that is free for both.
+fn bind_both(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
+    const TRIES_MAX: usize = 16;
+    let mut tries = 0;
+    loop {
+        let tcp = bind_tcp(address)?;
+        tcp.set_nonblocking(true)?;
+        match UdpSocket::bind(tcp.local_addr()?) {
+            Ok(udp) => {
+                udp.set_nonblocking(true)?;
+                let _ = socket2::SockRef::from(&udp).set_recv_buffer_size(4 << 20);
+                return Ok((udp, tcp));
+            }
+            Err(_) if address.port() == 0 && tries < TRIES_MAX => tries += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::bind(address)
+}
+
+fn refused(service: &'static str, flag: &'static str, address: SocketAddr, source: io::Error) -> StartError {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::PortTaken { service, flag, address },
+        _ => StartError::Listen { service, flag, address, source },
+    }
+}
