@@ -1,0 +1,259 @@
+//! The command line. Stable: scripts and acceptance checks use it.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The network operations centre of an event in one program.
+#[derive(Parser, Debug)]
+#[command(name = "hotstage", version, about, long_about = None, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Start a plan: an empty one with comments, an example, or last year's with its dates shifted
+    Init(Init),
+    /// Say what is wrong with a plan; exit 0 clean, 1 errors found, 2 could not run
+    Check(Check),
+    /// Say what was understood: days, people, rooms, pools, loads, gear
+    Show(Show),
+    /// Play the event with a simulated crowd, in virtual time or with real packets
+    Rehearse(Rehearse),
+    /// Run DHCP, DNS, syslog and the live page for the event
+    Run(Run),
+    /// List the leases of a state directory
+    Leases(Leases),
+    /// Find log lines in a state directory
+    Logs(Logs),
+    /// List the samples of a state directory
+    Samples(Samples),
+    /// List the incidents of a state directory
+    Incidents(Incidents),
+    /// Write what was planned and what happened, side by side
+    Report(Report),
+}
+
+/// The plan, and values overridden for this run.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct PlanArguments {
+    /// The plan directory
+    pub(crate) dir: PathBuf,
+    /// Override a value of the plan for this run, e.g. `vlan.attendee.dhcp.lease=30m`; may repeat
+    #[arg(long = "set", value_name = "PATH=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Init {
+    /// The plan directory to make; must not exist or be empty
+    pub(crate) dir: PathBuf,
+    /// Start from an example that comes with hotstage
+    #[arg(long, value_name = "NAME", conflicts_with = "from")]
+    pub(crate) example: Option<String>,
+    /// Start from another plan directory, its dates shifted
+    #[arg(long, value_name = "OLD_DIR")]
+    pub(crate) from: Option<PathBuf>,
+    /// First day of the new event, `YYYY-MM-DD`; with `--from`, default the same weekday a year later
+    #[arg(long, value_name = "DATE", requires = "from")]
+    pub(crate) first_day: Option<String>,
+    /// Take days, rooms and programme from a timetable: frab or pretalx JSON, schedule.xml
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "example"])]
+    pub(crate) timetable: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people
+    Human,
+    /// `{"findings": [...], "summary": {...}}`
+    Json,
+    /// SARIF 2.1.0, for editors and code hosts
+    Sarif,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) plan: PlanArguments,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: CheckFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum TextFormat {
+    /// For people
+    Human,
+    /// For programs
+    Json,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) plan: PlanArguments,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: TextFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Rehearse {
+    #[command(flatten)]
+    pub(crate) plan: PlanArguments,
+    /// Real packets against the real services on loopback, time compressed
+    #[arg(long, conflicts_with = "runs")]
+    pub(crate) live: bool,
+    /// How many times faster than the wall clock; default so that the event takes 90 seconds
+    #[arg(long, value_name = "X", requires = "live")]
+    pub(crate) speed: Option<f64>,
+    /// State directory of the services; default one made for this rehearsal beside the report
+    #[arg(long, value_name = "DIR", requires = "live")]
+    pub(crate) state: Option<PathBuf>,
+    /// Where the report goes; default `out/NAME-rehearsal`
+    #[arg(long, short = 'o', value_name = "DIR", requires = "live")]
+    pub(crate) out: Option<PathBuf>,
+    /// Where the live page listens during a live rehearsal
+    #[arg(long, value_name = "A:P", requires = "live")]
+    pub(crate) listen_http: Option<SocketAddr>,
+    /// Most DNS queries a second of wall time that a live rehearsal sends; beyond it they are thinned out
+    #[arg(long, value_name = "N", requires = "live", default_value_t = 2_000.0)]
+    pub(crate) dns_rate_max: f64,
+    /// Write every lease that the crowd was told of to this CSV file, as it comes
+    #[arg(long, value_name = "FILE", requires = "live")]
+    pub(crate) ledger: Option<PathBuf>,
+    /// Runs in virtual time, each with another seed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) runs: u32,
+    /// Seed of the crowd; the same seed gives the same bytes
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub(crate) seed: u64,
+    #[arg(long, value_enum, default_value = "human")]
+    pub(crate) format: TextFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) plan: PlanArguments,
+    /// The state directory: leases, logs, samples, incidents
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// Which site's services to run; default the site of the plan with `services = true`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) site: Option<String>,
+    /// Listen for DHCP here instead of where the plan says; may repeat
+    #[arg(long, value_name = "A:P")]
+    pub(crate) listen_dhcp: Vec<SocketAddr>,
+    /// Listen for DNS here instead of where the plan says; may repeat
+    #[arg(long, value_name = "A:P")]
+    pub(crate) listen_dns: Vec<SocketAddr>,
+    /// Listen for syslog here instead of where the plan says; may repeat
+    #[arg(long, value_name = "A:P")]
+    pub(crate) listen_syslog: Vec<SocketAddr>,
+    /// Serve the live page here instead of where the plan says; may repeat
+    #[arg(long, value_name = "A:P")]
+    pub(crate) listen_http: Vec<SocketAddr>,
+    /// Logs of hotstage itself as JSON lines on stderr
+    #[arg(long)]
+    pub(crate) log_json: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum TableFormat {
+    /// Columns for people
+    Table,
+    /// One JSON array
+    Json,
+    /// RFC 4180 with a header
+    Csv,
+}
+
+/// Which records, and how they are shown.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct RecordArguments {
+    /// The state directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: TableFormat,
+}
+
+/// A span of time.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct SpanArguments {
+    /// Not before: RFC 3339 (`2019-09-16T09:00:00+09:00`) or seconds since 1970
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Not after
+    #[arg(long, value_name = "TIME")]
+    pub(crate) to: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Leases {
+    #[command(flatten)]
+    pub(crate) records: RecordArguments,
+    /// Only this state
+    #[arg(long, value_name = "bound|released|declined")]
+    pub(crate) only: Option<String>,
+    /// Only leases whose option 82 circuit-id or remote-id contains this
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) circuit: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Logs {
+    #[command(flatten)]
+    pub(crate) records: RecordArguments,
+    #[command(flatten)]
+    pub(crate) span: SpanArguments,
+    /// Only lines of this originator
+    #[arg(long, value_name = "NAME")]
+    pub(crate) host: Option<String>,
+    /// Only lines this severe or worse: emergency, alert, critical, error, warning, notice, info, debug
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) severity: Option<String>,
+    /// Only lines that contain this text, upper and lower case alike
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) text: Option<String>,
+    /// At most so many lines, the newest
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub(crate) limit: usize,
+    /// Only say how many
+    #[arg(long)]
+    pub(crate) count: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Samples {
+    #[command(flatten)]
+    pub(crate) records: RecordArguments,
+    #[command(flatten)]
+    pub(crate) span: SpanArguments,
+    /// Only this metric, e.g. `clients`
+    #[arg(long, value_name = "NAME")]
+    pub(crate) metric: Option<String>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Incidents {
+    #[command(flatten)]
+    pub(crate) records: RecordArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) plan: PlanArguments,
+    /// The state directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// Where the files go
+    #[arg(long, short = 'o', value_name = "OUT")]
+    pub(crate) out: PathBuf,
+    /// Languages, best first
+    #[arg(long, value_delimiter = ',', default_value = "ja,en")]
+    pub(crate) lang: Vec<String>,
+}

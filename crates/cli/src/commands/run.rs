@@ -1,0 +1,115 @@
+//! `hotstage run`.
+
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, bail};
+use daemon::{Clock, Running, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{Answer, args::Run, commands::approved, output};
+
+const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
+const SNAPSHOTS_PER_SAMPLE: u32 = 10;
+
+pub(crate) fn run(arguments: &Run) -> Result<Answer> {
+    log_to_stderr(arguments.log_json);
+    let Some(plan) = approved(&arguments.plan)? else { return Ok(Answer::Bad) };
+    if let Some(site) = &arguments.site {
+        let Some(known) = plan.sites.get(site.as_str()) else {
+            let names: Vec<_> = plan.sites.keys().map(|site| site.as_str().to_owned()).collect();
+            bail!("the plan has no site `{site}`; its sites are {}", names.join(", "));
+        };
+        if !known.services {
+            bail!("no services run at site `{site}`; set `services = true` in `[site.{site}]` or choose another site");
+        }
+    }
+    let services = generate::service_settings(&plan).context("no settings can be made of the plan")?;
+    let mut listen = services.listen.clone();
+    for (default, given) in [
+        (&mut listen.dhcp, &arguments.listen_dhcp),
+        (&mut listen.dns, &arguments.listen_dns),
+        (&mut listen.syslog, &arguments.listen_syslog),
+        (&mut listen.http, &arguments.listen_http),
+    ] {
+        if !given.is_empty() {
+            default.clone_from(given);
+        }
+    }
+    let settings = Settings {
+        services,
+        listen,
+        state: arguments.state.clone(),
+        clock: Clock::Wall,
+        seed: entropy(),
+        snapshot_interval: SNAPSHOT_INTERVAL,
+        snapshots_per_sample: SNAPSHOTS_PER_SAMPLE,
+    };
+    let running = daemon::start(settings, |snapshots| web::router(web::State::new(snapshots)))?;
+    tracing::info!(leases = running.recovered.leases, telemetry = running.recovered.telemetry_records, "recovered");
+    output::line(&ready_line(&running))?;
+    tell_supervisor();
+    let failed = wait_for_end(&running)?;
+    let stopped = running.stop().context("the services did not end well")?;
+    tracing::info!(log_lines = stopped.log_lines_stored, "stopped");
+    if failed {
+        bail!("a service has ended though nobody stopped it; the log above says why");
+    }
+    Ok(Answer::Good)
+}
+
+/// A seed that differs at each start, from the operating system's randomness.
+pub(crate) fn entropy() -> u64 {
+    RandomState::new().build_hasher().finish()
+}
+
+/// Logs of hotstage itself go to stderr; `HOTSTAGE_LOG` chooses what is said (default `info`).
+fn log_to_stderr(as_json: bool) {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("HOTSTAGE_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if as_json { builder.json().init() } else { builder.with_ansi(false).init() }
+}
+
+/// `ready dhcp=A:P,... dns=... syslog=... http=...`
+fn ready_line(running: &Running) -> String {
+    let addresses = &running.addresses;
+    let join = |list: &[SocketAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    format!(
+        "ready dhcp={} dns={} syslog={} http={}",
+        join(&addresses.dhcp),
+        join(&addresses.dns),
+        join(&addresses.syslog),
+        join(&addresses.http)
+    )
+}
+
+/// Tells systemd that the services are ready, if it asked to be told (sd_notify(3)).
+fn tell_supervisor() {
+    use std::os::unix::net::UnixDatagram;
+    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
+    let told = UnixDatagram::unbound().and_then(|socket| socket.send_to(b"READY=1", &path));
+    if let Err(error) = told {
+        tracing::warn!(%error, "the supervisor could not be told that the services are ready");
+    }
+}
+
+/// Until SIGTERM, SIGINT, or the end of a service; true for the last.
+fn wait_for_end(running: &Running) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut look = tokio::time::interval(Duration::from_millis(500));
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => return Ok(false),
+                _ = interrupt.recv() => return Ok(false),
+                _ = look.tick() => if running.has_failed() { return Ok(true) },
+            }
+        }
+    })
+}
