@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
-use model::Place;
-use plan::{DhcpPlan, Plan, VlanPlan};
+use model::{DeviceId, Place};
+use plan::{DhcpPlan, Plan, Reservation, VlanPlan};
 
 use crate::{findings::Findings, wiring::Wiring};
 
@@ -88,7 +88,8 @@ pub(crate) fn pool_over_gateway(plan: &Plan, _: &Wiring<'_>, findings: &mut Find
     }
 }
 
-/// Pools that would hand out an address that a device or the services have.
+/// Pools that would hand out an address that a device or the services have. What is reserved for a device goes to
+/// that device only.
 pub(crate) fn pool_over_static(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
     let of_devices = plan.devices.values().filter_map(|device| Some((device.address?, device.id.to_string())));
     let own = plan.services.device.as_ref().and_then(|device| plan.device(device)?.address);
@@ -97,6 +98,10 @@ pub(crate) fn pool_over_static(plan: &Plan, _: &Wiring<'_>, findings: &mut Findi
         of_devices.chain(of_services.map(|address| (address, "services".to_owned()))).collect();
     for (vlan, dhcp) in dhcp(plan) {
         for (address, owner) in fixed.iter().filter(|(address, _)| *address != vlan.gateway) {
+            let mut reservations = dhcp.reservations.iter().filter(|own| own.address == *address);
+            if reservations.any(|own| device_of(plan, own).is_some_and(|device| device.as_str() == owner)) {
+                continue;
+            }
             if let Some((first, last)) = pool_of(dhcp, *address) {
                 let says = format!("the pool {first}-{last} hands out {address}, which {owner} has");
                 findings.add(format!("vlan {}", vlan.name), &dhcp.at, says);
@@ -150,12 +155,21 @@ fn owners(plan: &Plan) -> Vec<(Ipv4Addr, String, &Place)> {
     let address = plan.services.address.filter(|_| plan.services.device.is_some() || !on_gateway);
     owners.extend(address.map(|address| (address, device, &plan.services.at)));
     for (vlan, dhcp) in dhcp(plan) {
-        let reservations = dhcp.reservations.iter();
-        owners.extend(
-            reservations.map(|own| (own.address, format!("reservation {} of vlan {}", own.mac, vlan.name), &own.at)),
-        );
+        owners.extend(dhcp.reservations.iter().map(|own| {
+            // The server refuses to hand out a router's address or its own, to whomever.
+            let refused = own.address == vlan.gateway || Some(own.address) == plan.services.address;
+            let owner = device_of(plan, own).filter(|_| !refused).map(|device| format!("device {device}"));
+            let other = || format!("reservation {} of vlan {}", own.mac, vlan.name);
+            (own.address, owner.unwrap_or_else(other), &own.at)
+        }));
     }
     owners
+}
+
+/// The device that a reservation is for, when the inventory says whose the MAC address is.
+fn device_of<'a>(plan: &'a Plan, reservation: &Reservation) -> Option<&'a DeviceId> {
+    let mut assets = plan.inventory.iter().flatten();
+    assets.find(|asset| asset.mac == Some(reservation.mac))?.device.as_ref()
 }
 
 /// Two things of one name: the same letters in upper and lower case, or two rooms that people call alike.
@@ -163,8 +177,10 @@ pub(crate) fn name_twice(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
     let of_devices =
         plan.devices.values().map(|device| ("host name", device.id.as_str(), device.id.as_str(), &device.at));
     let reservations = plan.vlans.values().flat_map(|vlan| vlan.dhcp.iter()).flat_map(|dhcp| &dhcp.reservations);
-    let of_reservations = reservations
-        .filter_map(|own| own.name.as_ref().map(|name| ("host name", name.as_str(), name.as_str(), &own.at)));
+    let of_others = reservations
+        .filter_map(|own| Some((own, own.name.as_ref()?.as_str())))
+        .filter(|(own, name)| device_of(plan, own).is_none_or(|device| device.as_str() != *name));
+    let of_reservations = of_others.map(|(own, name)| ("host name", name, name, &own.at));
     let of_rooms = plan.rooms.iter().flat_map(|room| {
         let names = [room.id.as_str(), room.name.as_str()].into_iter().chain(room.aliases.iter().map(String::as_str));
         names.map(|name| ("room", name, room.id.as_str(), &room.at))
