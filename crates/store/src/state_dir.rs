@@ -93,6 +93,16 @@ pub enum OpenError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// Its file system has not the room that leases need.
+    #[error("`{path}` has {free} bytes of free space, less than the {needed} that leases need; free some, or give another directory with --state")]
+    NoSpace {
+        /// The directory.
+        path: PathBuf,
+        /// Bytes free to this user.
+        free: u64,
+        /// Bytes needed.
+        needed: u64,
+    },
     /// Anything else the system refused.
     #[error("`{path}` cannot be opened; check the path, its permissions and the free space")]
     Io {
@@ -102,6 +112,9 @@ pub enum OpenError {
         source: io::Error,
     },
 }
+
+/// Free space that a new state directory needs: the first segments of the lease journal and of the telemetry ring.
+const NEW_STATE_BYTES_MIN: u64 = 96 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct State {
@@ -162,6 +175,11 @@ impl StateDir {
         }
         let lock = lock(path)?;
         if found.is_none() {
+            // Later starts must come up on a full disk too: their lease journal has its room already.
+            let free = durable::free_space(path).map_err(|source| refused(path, source))?.bytes;
+            if free < NEW_STATE_BYTES_MIN {
+                return Err(OpenError::NoSpace { path: path.to_owned(), free, needed: NEW_STATE_BYTES_MIN });
+            }
             let state = State { format: FORMAT_VERSION, event: event_name.to_owned() };
             let file = path.join(STATE_FILE);
             serde_json::to_vec_pretty(&state)
@@ -254,6 +272,8 @@ mod tests {
         let serving = StateDir::open(&path, "one", Mode::Serve).unwrap();
         assert!(matches!(StateDir::open(&path, "one", Mode::Serve), Err(OpenError::InUse { .. })));
         assert!(matches!(StateDir::open(&path, "two", Mode::Serve), Err(OpenError::OtherEvent { .. })));
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o700, "nobody else may read it");
         assert_eq!(StateDir::open(&path, "", Mode::Read).unwrap().event_name(), "one");
         drop(serving);
         StateDir::open(&path, "one", Mode::Serve).unwrap();

@@ -1,14 +1,64 @@
-// Replaces the page's figures whenever the server sends new ones; says so when it does not.
+// Brings the page's figures up to date whenever the server sends new ones; says so when it does not.
 "use strict";
 (() => {
+  const SPOKEN_EVERY_MS = 30000;
   const figures = document.getElementById("figures");
   const lost = document.getElementById("lost");
+  const spoken = document.getElementById("spoken");
+  let spokenAt = Date.now();
+
+  // Changes only what differs, so that scrolled lists, selections and focus stay where they are.
+  const bring = (old, fresh) => {
+    if (old.nodeType !== fresh.nodeType || old.nodeName !== fresh.nodeName) {
+      old.replaceWith(fresh.cloneNode(true));
+      return;
+    }
+    if (old.nodeType !== Node.ELEMENT_NODE) {
+      if (old.data !== fresh.data) {
+        old.data = fresh.data;
+      }
+      return;
+    }
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name)) {
+        old.removeAttribute(name);
+      }
+    }
+    for (const { name, value } of fresh.attributes) {
+      if (old.getAttribute(name) !== value) {
+        old.setAttribute(name, value);
+      }
+    }
+    bringChildren(old, fresh);
+  };
+  const bringChildren = (old, fresh) => {
+    const before = [...old.childNodes];
+    const after = [...fresh.childNodes];
+    after.forEach((node, index) => (index < before.length ? bring(before[index], node) : old.append(node.cloneNode(true))));
+    before.slice(after.length).forEach((node) => node.remove());
+  };
+
+  // Several changes a second would drown everything else a screen reader has to say.
+  const speak = () => {
+    const now = Date.now();
+    if (now - spokenAt >= SPOKEN_EVERY_MS) {
+      spokenAt = now;
+      spoken.textContent = document.getElementById("now")?.textContent ?? "";
+    }
+  };
+
   // The browser connects again by itself; a page that went to sleep (a locked phone) begins anew.
   const connect = () => {
     const stream = new EventSource(document.body.dataset.events);
     stream.onmessage = (event) => {
-      figures.innerHTML = event.data;
+      const fresh = document.createElement("template");
+      fresh.innerHTML = event.data;
+      // The server writes its first line where the page has a line end.
+      fresh.content.prepend("\n");
+      fresh.content.append("\n");
+      bringChildren(figures, fresh.content);
       lost.hidden = true;
+      speak();
     };
     stream.onerror = () => {
       lost.hidden = false;

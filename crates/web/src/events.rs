@@ -60,7 +60,24 @@ impl Drop for Place {
 
 #[cfg(test)]
 mod tests {
+    use axum::body::Body;
+    use model::Snapshot;
+    use tokio::sync::watch;
+
     use super::*;
+
+    #[test]
+    fn a_stream_holds_its_place_until_it_ends() {
+        let (_sender, receiver) = watch::channel(Arc::new(Snapshot::default()));
+        let state = State::new(receiver);
+        let streams = Arc::clone(&state.streams);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let _entered = runtime.enter();
+        let response = runtime.block_on(events(Extract(state), Query(Asked::default()), HeaderMap::new()));
+        assert_eq!((response.status(), streams.load(Ordering::Relaxed)), (StatusCode::OK, 1));
+        drop::<Response<Body>>(response);
+        assert_eq!(streams.load(Ordering::Relaxed), 0);
+    }
 
     #[test]
     fn places_are_bounded_and_given_back() {

@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use jiff::tz::TimeZone;
-use model::{Snapshot, SnapshotTalk, Timestamp};
+use model::{AccessPointLoad, Snapshot, SnapshotTalk, Timestamp};
 use serde::Deserialize;
 
 use crate::{
@@ -70,6 +70,9 @@ struct Figures<'a> {
     access_points: Vec<Bar<'a>>,
     pools: Vec<Bar<'a>>,
     dhcp_rate: String,
+    dhcp_total: String,
+    log_total: String,
+    unique: String,
     dns_rate: String,
     log_rate: String,
     hit_percent: u32,
@@ -110,7 +113,9 @@ impl<'a> Figures<'a> {
         let mut access_points: Vec<Bar<'_>> = snapshot
             .access_points
             .iter()
-            .map(|load| bar(words, load.device.as_str(), load.room.as_str(), load.clients, load.clients_capacity))
+            .map(|load| {
+                bar(words, load.device.as_str(), room_name(snapshot, load), load.clients, load.clients_capacity)
+            })
             .collect();
         access_points.sort_by(|a, b| b.percent.cmp(&a.percent).then_with(|| b.value.cmp(&a.value)));
         Self {
@@ -128,6 +133,9 @@ impl<'a> Figures<'a> {
             access_points,
             pools: snapshot.pools.iter().map(|pool| bar(words, &pool.name, "", pool.used, pool.size)).collect(),
             dhcp_rate: rate(rates.dhcp_acks),
+            dhcp_total: count(rates.dhcp_acks_total),
+            log_total: count(rates.log_lines_total),
+            unique: count(snapshot.clients_unique),
             dns_rate: rate(rates.dns_queries),
             log_rate: rate(rates.log_lines),
             hit_percent: (rates.dns_hit_ratio * 100.0).round() as u32,
@@ -146,6 +154,25 @@ fn bar<'a>(words: &Words, name: &'a str, place: &'a str, value: u64, capacity: u
         _ => ("over", words.over),
     };
     Bar { name, place, value, capacity, percent, level, says }
+}
+
+/// The name for people of an access point's room.
+fn room_name<'a>(snapshot: &'a Snapshot, load: &'a AccessPointLoad) -> &'a str {
+    let room = snapshot.rooms.iter().find(|room| room.room == load.room);
+    room.map_or(load.room.as_str(), |room| &room.name)
+}
+
+/// A whole number with its thousands apart: `12,345`.
+fn count(value: u64) -> String {
+    let digits = value.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.char_indices() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Two digits below ten, whole numbers from there.

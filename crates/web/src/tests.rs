@@ -133,6 +133,15 @@ fn loads_are_told_by_number_and_word() {
 }
 
 #[test]
+fn people_read_names_and_grouped_numbers() {
+    let (_, html) = text("/?lang=en", &[]);
+    assert!(html.contains("ap-1 <small>Hall &#38; &#60;b&#62;</small>"), "{html}");
+    assert!(html.contains("<strong id=\"unique\">1,712</strong>"));
+    // One quiet sentence for screen readers, outside of what is replaced several times a second.
+    assert!(html.contains("<p id=\"spoken\" aria-live=\"polite\"></p>\n<div id=\"figures\">"));
+}
+
+#[test]
 fn metrics_in_the_text_format() {
     let (_, text_) = text("/metrics", &[]);
     let want = "# HELP hotstage_clients What it\\ncounts\n# TYPE hotstage_clients gauge\nhotstage_clients 812\n\
