@@ -72,6 +72,13 @@ impl IncidentBook {
             let remedy = "check the uplink and the tunnel; add another upstream to `services.dns.upstreams`";
             changed |= self.state(now, "dns-upstream-down", place, !healthy, Severity::Error, says, remedy);
         }
+        let mebibytes = seen.log.free_bytes >> 20;
+        let says = format!(
+            "the disk is nearly full ({mebibytes} MiB free): log lines are refused so that leases keep their room"
+        );
+        let remedy = "free space in the state directory's file system";
+        let place = "state directory".to_owned();
+        changed |= self.state(now, "log-store-refusing", place, seen.log.is_refusing, Severity::Error, says, remedy);
         let says = "the lease journal cannot be written: no lease is acknowledged".to_owned();
         let remedy = "free space in the state directory";
         changed |= self.state(

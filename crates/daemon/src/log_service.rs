@@ -58,6 +58,8 @@ pub(crate) struct LogView {
     /// Free space of the file system, as last looked at.
     pub(crate) free_bytes: u64,
     pub(crate) free_files: u64,
+    /// Log lines are refused so that leases keep their room.
+    pub(crate) is_refusing: bool,
 }
 
 /// Counters of the threads that receive.
@@ -276,6 +278,7 @@ impl LogWriter {
         let status = self.telemetry.status();
         (view.lines_stored, view.lines_refused) = (status.logs, status.logs_refused);
         (view.telemetry_bytes, view.telemetry_files) = (status.sealed_bytes, status.sealed_files);
+        view.is_refusing = status.is_refusing_logs;
         (view.dropped_files, view.free_bytes, view.free_files) =
             (status.dropped_files, status.free_bytes, status.free_files);
         view.stations = self.stations.per_access_point().map(|(name, count)| (name.to_owned(), count as u64)).collect();

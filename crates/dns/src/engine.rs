@@ -243,7 +243,12 @@ impl Engine {
         }
         // Only the name is folded: type HTTPS is 65, the letter A.
         let question = [key.name(), &head.question[key.name().len()..]].concat();
-        let id = self.inflight.open(key.as_slice(), question.into(), Waiter::new(client, head), now + ANSWER_BUDGET * self.patience_factor);
+        let id = self.inflight.open(
+            key.as_slice(),
+            question.into(),
+            Waiter::new(client, head),
+            now + ANSWER_BUDGET * self.patience_factor,
+        );
         self.attempt_or_fail(now, id);
     }
 

@@ -94,7 +94,9 @@ pub enum OpenError {
         source: serde_json::Error,
     },
     /// Its file system has not the room that leases need.
-    #[error("`{path}` has {free} bytes of free space, less than the {needed} that leases need; free some, or give another directory with --state")]
+    #[error(
+        "`{path}` has {free} bytes of free space, less than the {needed} that leases need; free some, or give another directory with --state"
+    )]
     NoSpace {
         /// The directory.
         path: PathBuf,

@@ -11,8 +11,8 @@ pub(crate) mod run;
 pub(crate) mod samples;
 pub(crate) mod show;
 
-use anyhow::{Context, Result, bail};
 use ::check::ApprovedPlan;
+use anyhow::{Context, Result, bail};
 use model::{Severity, Timestamp};
 
 use crate::{args::PlanArguments, output, plan_dir};

@@ -5,8 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result, bail};
 use ::check::ApprovedPlan;
+use anyhow::{Context, Result, bail};
 use model::{Lease, LogSeverity};
 use report::{Input, Language, RehearsalSummary};
 use store::{LogQuery, QueryError};

@@ -52,7 +52,10 @@ pub(super) fn of(seen: &Seen<'_>, played: &replay::Summary) -> RehearsalSummary 
 /// What was scaled or sampled, and what a reader of the figures should know.
 fn notes(seen: &Seen<'_>, played: &replay::Summary) -> Vec<String> {
     let mut notes = vec![
-        format!("time was compressed {:.0} times and nights were skipped; waiting times are wall time", seen.line.speed()),
+        format!(
+            "time was compressed {:.0} times and nights were skipped; waiting times are wall time",
+            seen.line.speed()
+        ),
         format!(
             "{} DHCP exchanges, of them {} renewals; {} messages sent again, {} refusals; {} releases",
             played.exchanges, played.renewals, played.dhcp_retransmissions, played.naks, played.releases
@@ -111,7 +114,8 @@ fn bottleneck(snapshot: &Snapshot, played: &replay::Summary) -> Option<String> {
         loads.push((format!("address pool {}", load.name), load));
     }
     let (name, load) = loads.iter().max_by(|a, b| ratio(&a.1).total_cmp(&ratio(&b.1)))?;
-    let verb = if load.clients_peak > load.clients_capacity { "was over its limit" } else { "came nearest to its limit" };
+    let verb =
+        if load.clients_peak > load.clients_capacity { "was over its limit" } else { "came nearest to its limit" };
     let percent = ratio(load) * 100.0;
     let says = format!("{name} {verb}: {} of {} ({percent:.0} %)", load.clients_peak, load.clients_capacity);
     (percent >= 50.0).then_some(says)

@@ -199,7 +199,8 @@ fn a_disk_that_fills_up_costs_log_lines_and_nothing_else() {
     log("<13>May 16 10:00:00 ap-1 test: on a full disk");
     eventually("the line was counted as refused", || {
         log("<13>May 16 10:00:00 ap-1 test: on a full disk");
-        metric(&hotstage, "hotstage_log_lines_refused_total") + metric(&hotstage, "hotstage_log_sync_errors_total") > 0.0
+        metric(&hotstage, "hotstage_log_lines_refused_total") + metric(&hotstage, "hotstage_log_sync_errors_total")
+            > 0.0
     });
     assert!(get(hotstage.address("http"), "/healthz").starts_with("HTTP/1.1 200"));
     // Room again: what comes from now on is kept.

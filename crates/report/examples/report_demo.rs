@@ -1,4 +1,4 @@
-//! A made-up report, to look at while its style is worked on: `cargo run -p report --example demo -- DIR`.
+//! A made-up report, to look at while its style is worked on: `cargo run -p report --example report_demo -- DIR`.
 
 use std::{env, error::Error, fs, path::PathBuf};
 

@@ -1,5 +1,5 @@
 //! A made-up event on the live page, to look at while its style is worked on:
-//! `cargo run -p web --example demo`, then <http://127.0.0.1:8080/>.
+//! `cargo run -p web --example page_demo`, then <http://127.0.0.1:8080/>.
 
 use std::{error::Error, f64::consts::PI, sync::Arc, time::Duration};
 
