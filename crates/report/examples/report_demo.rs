@@ -5,7 +5,8 @@ use std::{env, error::Error, fs, path::PathBuf};
 use model::{Finding, Incident, LogSeverity, Place, Sample, Severity, Timestamp};
 use plan::{DayKind, Estimate};
 use report::{
-    Input, Language, Load, Planned, PlannedAccessPoint, PlannedDay, PlannedPool, PlannedRoom, RehearsalSummary,
+    Input, Language, Load, Planned, PlannedAccessPoint, PlannedCables, PlannedDay, PlannedGear, PlannedPool,
+    PlannedRoom, RehearsalSummary,
 };
 
 /// 2019-09-14 09:00 in Tokyo.
@@ -84,6 +85,12 @@ fn planned() -> Planned {
         access_points: access_points(),
         pools: vec![pool("attendee", "10.1.0.0/19", 8_000), pool("staff", "10.2.0.0/24", 240)],
         talks: 96,
+        gear: vec![
+            PlannedGear { model: "nec-ix2105".to_owned(), count: 10 },
+            PlannedGear { model: "cisco-c3560cx-8pc".to_owned(), count: 8 },
+            PlannedGear { model: "netgear-gs108e".to_owned(), count: 8 },
+        ],
+        cables: Some(PlannedCables { count: 58, length_m: 1_161.0 }),
         erase_on: Some("2019-10-17".to_owned()),
     }
 }

@@ -1,5 +1,7 @@
 //! What a report is made of.
 
+use std::collections::BTreeMap;
+
 use jiff::tz::TimeZone;
 use model::{DeviceId, Finding, Incident, LogSeverity, RoomId, Sample, Timestamp};
 use plan::{DayKind, DhcpVia, Estimate, Plan};
@@ -57,6 +59,10 @@ pub struct Planned {
     pub pools: Vec<PlannedPool>,
     /// Talks in the timetable.
     pub talks: usize,
+    /// Devices by model, by the model's name.
+    pub gear: Vec<PlannedGear>,
+    /// Cables, when there is a list of them.
+    pub cables: Option<PlannedCables>,
     /// Date on which personal data is erased, `2019-10-17`, if the plan says.
     pub erase_on: Option<String>,
 }
@@ -115,6 +121,24 @@ pub struct PlannedPool {
     pub size: u64,
 }
 
+/// Devices of one model.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PlannedGear {
+    /// Name of the model, e.g. `nec-ix2105`.
+    pub model: String,
+    /// Devices, spares too.
+    pub count: u32,
+}
+
+/// All cables together.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct PlannedCables {
+    /// Cables.
+    pub count: u32,
+    /// Their length in all, metres.
+    pub length_m: f64,
+}
+
 impl Input {
     /// The plan's side, with nothing that happened yet.
     pub fn planned(plan: &Plan) -> Self {
@@ -132,7 +156,8 @@ impl Input {
 }
 
 impl Planned {
-    fn of(plan: &Plan) -> Self {
+    /// What a report says of a plan.
+    pub fn of(plan: &Plan) -> Self {
         let event = &plan.event;
         Self {
             event: event.name.clone(),
@@ -147,6 +172,8 @@ impl Planned {
             access_points: access_points(plan),
             pools: pools(plan),
             talks: plan.timetable.as_ref().map_or(0, Vec::len),
+            gear: gear(plan),
+            cables: plan.cables.as_deref().map(cables),
             erase_on: plan.privacy.erase_on.map(|date| date.to_string()),
         }
     }
@@ -199,6 +226,19 @@ fn access_points(plan: &Plan) -> Vec<PlannedAccessPoint> {
             clients_capacity: u64::from(device.clients_max),
         })
         .collect()
+}
+
+fn gear(plan: &Plan) -> Vec<PlannedGear> {
+    let mut counts: BTreeMap<&str, u32> = BTreeMap::new();
+    for device in plan.devices.values() {
+        *counts.entry(&device.model.name).or_default() += 1;
+    }
+    counts.into_iter().map(|(model, count)| PlannedGear { model: model.to_owned(), count }).collect()
+}
+
+fn cables(cables: &[plan::Cable]) -> PlannedCables {
+    let count = u32::try_from(cables.len()).unwrap_or(u32::MAX);
+    PlannedCables { count, length_m: cables.iter().map(|cable| cable.length_m).sum() }
 }
 
 fn pools(plan: &Plan) -> Vec<PlannedPool> {

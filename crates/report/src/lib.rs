@@ -16,7 +16,7 @@ mod rehearsal;
 mod sections;
 mod words;
 
-pub use input::{Input, Planned, PlannedAccessPoint, PlannedDay, PlannedPool, PlannedRoom};
+pub use input::{Input, Planned, PlannedAccessPoint, PlannedCables, PlannedDay, PlannedGear, PlannedPool, PlannedRoom};
 pub use language::Language;
 pub use rehearsal::{Load, RehearsalSummary};
 

@@ -3,8 +3,8 @@ use model::{Finding, Incident, LogSeverity, Place, Sample, Severity, Timestamp};
 use plan::{DayKind, Estimate};
 
 use crate::{
-    Input, Language, Load, Planned, PlannedAccessPoint, PlannedDay, PlannedPool, PlannedRoom, RehearsalSummary, render,
-    render_markdown,
+    Input, Language, Load, Planned, PlannedAccessPoint, PlannedCables, PlannedDay, PlannedGear, PlannedPool,
+    PlannedRoom, RehearsalSummary, render, render_markdown,
 };
 
 /// 2019-09-16 09:00 in Tokyo.
@@ -51,6 +51,11 @@ fn planned() -> Planned {
         ],
         pools: vec![PlannedPool { name: "attendee".to_owned(), subnet: "10.1.0.0/16".to_owned(), size: 4_000 }],
         talks: 96,
+        gear: vec![
+            PlannedGear { model: "nec-ix2105".to_owned(), count: 10 },
+            PlannedGear { model: "netgear-gs108e".to_owned(), count: 8 },
+        ],
+        cables: Some(PlannedCables { count: 58, length_m: 1_161.0 }),
         erase_on: Some("2019-10-17".to_owned()),
     }
 }
@@ -228,17 +233,71 @@ fn a_single_sample_is_drawn() {
 #[test]
 fn a_rehearsal_is_good_when_nothing_is_lost() {
     let good = full().rehearsal.unwrap();
-    assert!(good.is_good());
-    for bad in [
-        RehearsalSummary { leases_failed: 1, ..good.clone() },
-        RehearsalSummary { leases_duplicate: 1, ..good.clone() },
-        RehearsalSummary { log_lines_stored: 1, ..good.clone() },
-    ] {
-        assert!(!bad.is_good());
+    let none = RehearsalSummary { complete: true, ..RehearsalSummary::default() };
+    let table = [
+        (good.clone(), true),
+        (none, true),
+        (RehearsalSummary { dns_failed: 2_142, ..good.clone() }, true),
+        (RehearsalSummary { dns_failed: 2_143, ..good.clone() }, false),
+        (RehearsalSummary { dns_failed: 1, dns_queries: 0, ..good.clone() }, false),
+        (RehearsalSummary { complete: false, ..good.clone() }, false),
+        (RehearsalSummary { leases_failed: 1, ..good.clone() }, false),
+        (RehearsalSummary { leases_duplicate: 1, ..good.clone() }, false),
+        (RehearsalSummary { log_lines_stored: 1, ..good.clone() }, false),
+    ];
+    for (summary, want) in table {
+        assert_eq!(summary.is_good(), want, "{summary}");
+        assert_eq!(summary.to_string().contains("all reached"), want, "{summary}");
     }
     let json = serde_json::to_string(&good).unwrap();
     assert_eq!(serde_json::from_str::<RehearsalSummary>(&json).unwrap(), good);
     insta::assert_snapshot!(good.to_string());
+}
+
+#[test]
+fn missed_goals_are_named() {
+    let mut input = full();
+    let good = input.rehearsal.take().unwrap();
+    input.rehearsal = Some(RehearsalSummary { complete: false, leases_failed: 3, log_lines_stored: 1, ..good });
+    let markdown = render_markdown(&input, Language::English);
+    assert!(markdown.contains("Goals missed: played to its end, a lease of its own for every client, every log line"));
+    assert!(markdown.contains("| Leases failed / given twice | 0 / 0 | 3 / 0 |"), "{markdown}");
+    assert!(render_markdown(&input, Language::Japanese).contains("未達の目標: 最後まで実施、"));
+}
+
+#[test]
+fn many_incidents_are_told_together() {
+    let mut input = full();
+    let one = input.incidents[0].clone();
+    let nth = |number: i64| Incident {
+        opened: Timestamp::from_secs(DOORS + number * 600),
+        closed: Some(Timestamp::from_secs(DOORS + number * 600 + 60)),
+        place: if number % 2 == 0 { "ap-1" } else { "ap-2" }.to_owned(),
+        ..one.clone()
+    };
+    input.incidents = (0..100).rev().map(nth).collect();
+    let markdown = render_markdown(&input, Language::English);
+    assert!(markdown.contains("| ap-1 | 50 | 16 Sep 09:00 | 17 Sep 01:21 | 50 min | warning |"), "{markdown}");
+    input.incidents[99].closed = None;
+    assert!(render_markdown(&input, Language::English).contains("| ap-1 | 50 | 16 Sep 09:00 | still open | 49 min |"));
+    // Each in a place of its own: the table ends, and says so.
+    input.incidents = (0..300).map(|number| Incident { place: format!("ap-{number}"), ..one.clone() }).collect();
+    assert!(render_markdown(&input, Language::English).contains("100 more are not shown."));
+}
+
+#[test]
+fn the_plan_is_understood() {
+    let bytes = include_bytes!("../../../examples/meetup/event.toml").to_vec();
+    let plan = plan::load(&[plan::SourceFile { name: "event.toml".to_owned(), bytes }], &[]).unwrap();
+    let planned = Input::planned(&plan).planned;
+    assert_eq!((planned.event.as_str(), planned.days.len(), planned.cables), ("Kamata meetup", 1, None));
+    let [room] = planned.rooms.as_slice() else { panic!("{:?}", planned.rooms) };
+    assert_eq!((room.name.as_str(), room.seats, room.standing), ("Kamata hall", 40, 10));
+    let [access_point] = planned.access_points.as_slice() else { panic!("{:?}", planned.access_points) };
+    assert_eq!((access_point.room.as_str(), access_point.clients_capacity), ("Kamata hall", room.clients_capacity));
+    assert_eq!((planned.pools.len(), planned.pools[0].subnet.as_str()), (1, "10.10.0.0/23"));
+    assert_eq!(planned.gear.iter().map(|gear| gear.count).sum::<u32>(), plan.devices.len() as u32);
+    assert!(render(&Input::planned(&plan), Language::Japanese).contains("Kamata meetup"));
 }
 
 #[test]

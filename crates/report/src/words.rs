@@ -54,6 +54,15 @@ words! {
     incidents_row: "Incidents", "障害";
     incidents_count: "{}, of which {} still open", "{} 件 (うち未解決 {} 件)";
     talks_row: "Talks", "講演数";
+    gear_row: "Gear", "機材";
+    cables_row: "Cables", "ケーブル";
+    cables_value: "{}, {} m in all", "{} 本、計 {} m";
+    leases_bad_row: "Leases failed / given twice", "アドレス貸出の失敗 / 重複";
+    dns_bad_row: "DNS queries without a useful answer", "有効な応答のなかった DNS 問い合わせ";
+    dns_bad_goal: "at most {} %", "{} % 以下";
+    dns_bad_value: "{} ({} %)", "{} 件 ({} %)";
+    logs_kept_row: "Log lines sent / stored", "ログの送信行数 / 保存行数";
+    logs_kept_goal: "equal", "一致";
     at_time: "{} ({})", "{} ({})";
     likely: "{} ({} to {})", "{} ({}〜{})";
     load: "{} of {} ({} %)", "{} / {} ({} %)";
@@ -62,8 +71,13 @@ words! {
     rehearsal: "The rehearsal", "リハーサル";
     rehearsal_says: "A simulated crowd took leases, resolved names and wrote log lines as real packets against the real services.", "模擬の来場者が実サービスに実パケットを送り、アドレスを借り、名前を解決し、ログを送りました。";
     stopped_early: "It was stopped before its end; the figures are of what was played.", "途中で停止したため、実施した分だけの数字です。";
-    good: "Every client got an address of its own and every log line sent was stored.", "すべての端末が固有のアドレスを得て、送ったログはすべて保存されました。";
-    not_good: "Not everything was well: see the rows that are not zero or not equal.", "問題がありました。ゼロでない行、一致しない行を確認してください。";
+    good: "Every goal was reached: played to its end, a lease of its own for every client, names resolved, every log line sent was stored.", "目標をすべて達成しました。最後まで実施し、全端末が固有のアドレスを得て、名前を解決でき、送ったログはすべて保存されました。";
+    not_good: "Goals missed: {}.", "未達の目標: {}。";
+    list_comma: ", ", "、";
+    goal_complete: "played to its end", "最後まで実施";
+    goal_leases: "a lease of its own for every client", "全端末に固有のアドレス";
+    goal_dns: "an answer to every DNS query", "すべての DNS 問い合わせに応答";
+    goal_logs: "every log line stored", "すべてのログを保存";
     figure: "Figure", "数値";
     value: "Value", "値";
     speed_seed: "Speed, seed, length", "速度・シード・所要時間";
@@ -77,7 +91,10 @@ words! {
     hit_row: "Answered from the cache or own zones", "キャッシュ・自ゾーンからの応答率";
     log_row: "Log lines sent / stored", "ログ送信 / 保存";
     bottleneck: "First bottleneck", "最初に限界となる箇所";
-    no_bottleneck: "none in sight", "見当たらない";
+    no_bottleneck: "none: nothing came to half of its limit", "なし (どの限界の半分にも達していない)";
+    bottleneck_access_point: "access point {}", "AP {}";
+    bottleneck_room: "the access points of {}", "{} のAP全体";
+    bottleneck_pool: "address pool {}", "アドレスプール {}";
 
     clients: "Clients over time", "接続台数の推移";
     clients_caption: "Devices online at one time", "同時接続台数";
@@ -128,6 +145,7 @@ words! {
     queries_line: "all queries", "全問い合わせ";
     hits_line: "from the cache and own zones", "キャッシュ・自ゾーンから応答";
     dns_says: "{} queries in all, at most {} per second; {} % were answered from the cache or the event's own zones.", "計 {} 件、最大で毎秒 {} 件。{} % をキャッシュまたは自ゾーンから応答しました。";
+    rehearsal_rates: "Rates are per second of event time. A rehearsal sends only a part of the crowd's queries when time runs fast; Method and limits says which.", "レートはイベント内の時間での値です。リハーサルを速く進めると、問い合わせは一部だけを送ります (割合は「方法と限界」を参照)。";
     logs: "Logs", "ログ";
     logs_caption: "Log lines stored per second", "毎秒の保存ログ行数";
     lines_line: "lines", "行";
@@ -147,10 +165,14 @@ words! {
     warning: "warning", "警告";
     info: "note", "参考";
     incidents: "Incidents", "障害";
+    times: "Times", "回数";
     no_incidents: "None was noticed.", "検知した障害はありません。";
     opened: "Noticed", "検知";
     closed: "Over", "解消";
     still_open: "still open", "未解決";
+    lasted: "Lasted", "継続時間";
+    incidents_together: "Noticed in all: {}. Those of one place and kind share a row, the longest first: the first is noticed, the last is over, and what is said is of the last.", "計 {} 件。対象と種類が同じものを1行にまとめ、長い順に示します。検知は最初、解消は最後の時刻、内容は最後のものです。";
+    more_rows: "{} more are not shown.", "ほか {} 件は省略しました。";
 
     method: "Method and limits", "方法と限界";
     method_clients: "Devices online are the stations that access points report through syslog; where none reports, leases in force are counted instead.", "接続台数は、APが syslog で報告した端末の数です。報告がない場合は有効なリース数で代用します。";
@@ -159,6 +181,7 @@ words! {
     method_unique: "A device that changes its MAC address (private addresses) counts as a new one.", "MACアドレスを変える端末 (プライベートアドレス) は別の端末として数えます。";
     method_times: "All times are in the time zone {}.", "時刻はすべて {} のタイムゾーンです。";
     method_rehearsal: "This was a rehearsal: the crowd is simulated and time runs faster, latencies are of one machine without radio or cables, and Wi-Fi airtime is not simulated.", "これはリハーサルです。来場者は模擬で、時間は速く進みます。応答時間は無線・ケーブルを通らない1台の計算機内の値で、無線の混雑は模擬していません。";
+    method_notes: "What the rehearsal noted:", "リハーサルの記録 (英語):";
     no_samples: "No samples were stored, so there is nothing to draw.", "サンプルが保存されていないため、図はありません。";
     privacy: "Privacy", "プライバシー";
     privacy_says: "This report holds sums only: no MAC address, IP address or name of a person's device, and no name that was looked up.", "この報告書には集計値だけが含まれます。個人の端末のMACアドレス・IPアドレス・名前、問い合わせた名前は含みません。";

@@ -21,7 +21,10 @@ pub(super) fn method(facts: &Facts<'_>) -> Section {
     }
     if let Some(rehearsal) = &input.rehearsal {
         says.push(words.method_rehearsal.to_owned());
-        says.extend(rehearsal.notes.iter().cloned());
+        if !rehearsal.notes.is_empty() {
+            says.push(words.method_notes.to_owned());
+            says.extend(rehearsal.notes.iter().cloned());
+        }
     }
     section.says = says;
     section

@@ -90,6 +90,9 @@ pub(super) fn dns(facts: &Facts<'_>) -> Section {
         }
     }
     section.says.push(fill(words.dns_says, &[&count(series.total()), &rate(most(&lines[0])), &share]));
+    if facts.input.rehearsal.is_some() {
+        section.says.push(words.rehearsal_rates.to_owned());
+    }
     section.figures.extend(facts.figure(words.dns_caption.to_owned(), key, lines, None));
     section
 }
