@@ -55,8 +55,13 @@ fn csv(columns: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<()> 
         for row in rows {
             out.write_record(&row)?;
         }
-        out.flush()
+        out.flush().map_err(csv::Error::from)
     })();
+    // The cause as the system gave it, so that a closed pipe is seen as one.
+    let written = written.map_err(|error| match error.into_kind() {
+        csv::ErrorKind::Io(cause) => cause,
+        kind => io::Error::other(format!("{kind:?}")),
+    });
     written.context("stdout cannot be written")
 }
 
