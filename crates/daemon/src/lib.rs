@@ -4,7 +4,10 @@
 //! (it gets [`generate::ServiceSettings`]) and never draws a page (it serves the routes it is handed and publishes a
 //! [`model::Snapshot`]). Start at [`start`].
 
+mod batch_io;
 pub mod clock;
+mod dhcp_commit;
+mod dhcp_send;
 mod dhcp_service;
 mod dns_service;
 mod http_service;

@@ -1,22 +1,18 @@
 //! Frames to clients that have no address yet: an AF_PACKET socket, so that the reply goes to the client's hardware
 //! address alone instead of to everybody, and no neighbour entry need be made (RFC 2131 section 4.1).
-#![expect(unsafe_code, reason = "the system library has no safe way to build a link-layer address")]
 
 use std::{
-    io::{self, IoSlice},
+    io,
     net::Ipv4Addr,
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
-use model::Mac;
-use nix::{
-    libc,
-    sys::socket::{AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike, sendmsg, socket},
-};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
-const ETHERTYPE_IPV4: u16 = 0x0800;
 const IP_HEADER_BYTES: usize = 20;
 const UDP_HEADER_BYTES: usize = 8;
+/// Octets before the payload.
+pub(crate) const HEADERS_BYTES: usize = IP_HEADER_BYTES + UDP_HEADER_BYTES;
 
 /// Sends IPv4 datagrams to a hardware address.
 pub(crate) struct PacketSocket {
@@ -29,46 +25,20 @@ impl PacketSocket {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
         Ok(Self { socket: socket(AddressFamily::Packet, SockType::Datagram, flags, None)? })
     }
+}
 
-    /// Sends `payload` from `source`, port 67, to `address`, port 68, at `mac` on `interface`.
-    pub(crate) fn send(
-        &self,
-        interface: u32,
-        mac: Mac,
-        source: Ipv4Addr,
-        address: Ipv4Addr,
-        payload: &[u8],
-    ) -> io::Result<()> {
-        let headers = headers(source, address, payload);
-        let to = link_address(interface, mac)?;
-        let parts = [IoSlice::new(&headers), IoSlice::new(payload)];
-        sendmsg(self.socket.as_raw_fd(), &parts, &[], MsgFlags::empty(), Some(&to))?;
-        Ok(())
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 
-fn link_address(interface: u32, mac: Mac) -> io::Result<LinkAddr> {
-    let [a, b, c, d, e, f] = mac.0;
-    let raw = libc::sockaddr_ll {
-        sll_family: u16::try_from(libc::AF_PACKET).unwrap_or_default(),
-        sll_protocol: ETHERTYPE_IPV4.to_be(),
-        sll_ifindex: i32::try_from(interface).unwrap_or_default(),
-        sll_hatype: 1,
-        sll_pkttype: 0,
-        sll_halen: 6,
-        sll_addr: [a, b, c, d, e, f, 0, 0],
-    };
-    let length = u32::try_from(size_of::<libc::sockaddr_ll>()).unwrap_or_default();
-    // SAFETY: `raw` is a valid sockaddr_ll that lives across the call, and `length` is its size.
-    unsafe { LinkAddr::from_raw((&raw const raw).cast(), Some(length)) }
-        .ok_or_else(|| io::Error::from_raw_os_error(libc::EINVAL))
-}
-
 /// IPv4 header without options (RFC 791) and UDP header (RFC 768), checksums filled in.
-fn headers(source: Ipv4Addr, address: Ipv4Addr, payload: &[u8]) -> [u8; IP_HEADER_BYTES + UDP_HEADER_BYTES] {
+/// From `source`, port 67, to `address`, port 68.
+pub(crate) fn headers(source: Ipv4Addr, address: Ipv4Addr, payload: &[u8]) -> [u8; HEADERS_BYTES] {
     let udp_length = u16::try_from(UDP_HEADER_BYTES + payload.len()).unwrap_or(u16::MAX);
     let total_length = udp_length.saturating_add(20);
-    let mut bytes = [0; IP_HEADER_BYTES + UDP_HEADER_BYTES];
+    let mut bytes = [0; HEADERS_BYTES];
     let (ip, udp) = bytes.split_at_mut(IP_HEADER_BYTES);
     ip[0] = 0x45;
     ip[1] = 0x10;

@@ -243,7 +243,7 @@ pub fn start(
         dhcp_engine.restore(lease, now);
     }
 
-    let dhcp = DhcpService::new(dhcp_engine, journal, sockets.dhcp, clock.clone(), names, Arc::clone(&stop));
+    let dhcp = DhcpService::new(dhcp_engine, journal, sockets.dhcp, clock.clone(), names, Arc::clone(&stop))?;
     let dns_view = Arc::new(Mutex::new(DnsView::default()));
     let dns = DnsService {
         engine: dns_engine,

@@ -1,48 +1,38 @@
 //! UDP sockets for the threads that work in batches.
 
 use std::{
-    io::{self, IoSliceMut},
-    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
-    os::fd::{AsFd, AsRawFd},
+    io,
+    net::{SocketAddr, UdpSocket},
+    os::fd::{AsFd, BorrowedFd},
     time::Duration,
 };
 
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout},
-    sys::socket::{ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, setsockopt, sockopt},
+    sys::socket::{setsockopt, sockopt},
 };
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// Datagrams taken in one system call.
-pub(crate) const BATCH_MAX: usize = 64;
+pub(crate) use crate::batch_io::Datagram;
+use crate::batch_io::{self, BATCH_MAX, Outgoing};
+
 /// Longest datagram kept whole; longer ones are cut by the kernel.
 pub(crate) const DATAGRAM_BYTES_MAX: usize = 9_216;
 /// Socket buffer asked of the kernel; it gives what `net.core.rmem_max` allows.
 const RECEIVE_BUFFER_BYTES: usize = 32 << 20;
-
-/// What came with a datagram besides its bytes.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Datagram {
-    /// Sender.
-    pub(crate) source: SocketAddr,
-    /// Our address that the kernel would answer from; unspecified when not known.
-    pub(crate) local: Ipv4Addr,
-    /// Destination address in the header (may be a broadcast); unspecified when not known.
-    pub(crate) destination: Ipv4Addr,
-    /// Interface it came in on; 0 when not known.
-    pub(crate) interface: u32,
-}
+/// How long a full send buffer is waited for, once for each batch.
+const SEND_WAIT: Duration = Duration::from_millis(20);
 
 /// A socket and the buffers of its batches.
 pub(crate) struct BatchSocket {
     pub(crate) socket: UdpSocket,
-    buffers: Vec<Vec<u8>>,
+    buffer: Box<[u8]>,
     /// Datagrams that the kernel dropped because the socket's buffer was full, as last told.
     pub(crate) kernel_drops: u32,
 }
 
 impl BatchSocket {
-    /// Binds `address`; with packet information (interface and destination) on IPv4.
+    /// Binds `address`, with packet information (interface and destination).
     pub(crate) fn bind(address: SocketAddr, interface: Option<&str>) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         // A bigger buffer is a wish: the kernel clips it to its limit and start must not fail for it.
@@ -51,76 +41,75 @@ impl BatchSocket {
         if address.is_ipv4() {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
             socket.set_broadcast(true)?;
+        } else {
+            socket.set_only_v6(true)?;
+            setsockopt(&socket, sockopt::Ipv6RecvPacketInfo, &true)?;
         }
         setsockopt(&socket, sockopt::RxqOvfl, &1)?;
         if let Some(name) = interface {
             socket.bind_device(Some(name.as_bytes()))?;
         }
         socket.bind(&address.into())?;
-        Ok(Self { socket: socket.into(), buffers: vec![vec![0; DATAGRAM_BYTES_MAX]; BATCH_MAX], kernel_drops: 0 })
+        let buffer = vec![0; DATAGRAM_BYTES_MAX * BATCH_MAX].into_boxed_slice();
+        Ok(Self { socket: socket.into(), buffer, kernel_drops: 0 })
     }
 
     /// Takes what is there, at most [`BATCH_MAX`] datagrams, and hands each to `each`. Returns how many.
     pub(crate) fn receive(&mut self, mut each: impl FnMut(&Datagram, &[u8])) -> io::Result<usize> {
-        let mut headers =
-            MultiHeaders::<SockaddrStorage>::preallocate(BATCH_MAX, Some(nix::cmsg_space!(nix::libc::in_pktinfo, u32)));
-        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
-            self.buffers.iter_mut().map(|buffer| [IoSliceMut::new(buffer)]).collect();
-        let received = recvmmsg(self.socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None);
-        let messages = match received {
-            Ok(messages) => messages,
-            Err(nix::Error::EAGAIN | nix::Error::EINTR) => return Ok(0),
-            // An ICMP error of an earlier send is reported here; it says nothing about what we receive.
-            Err(nix::Error::ECONNREFUSED | nix::Error::EHOSTUNREACH | nix::Error::ENETUNREACH) => return Ok(0),
-            Err(error) => return Err(error.into()),
+        let received = match batch_io::receive(self.socket.as_fd(), &mut self.buffer, DATAGRAM_BYTES_MAX) {
+            Ok(received) => received,
+            Err(error) if says_nothing_about_us(&error) => return Ok(0),
+            Err(error) => return Err(error),
         };
-        let mut drops = self.kernel_drops;
-        let mut taken = Vec::with_capacity(BATCH_MAX);
-        for message in messages {
-            let mut datagram = Datagram {
-                source: message.address.as_ref().and_then(socket_address).unwrap_or(UNKNOWN_SOURCE),
-                local: Ipv4Addr::UNSPECIFIED,
-                destination: Ipv4Addr::UNSPECIFIED,
-                interface: 0,
-            };
-            for control in message.cmsgs()? {
-                match control {
-                    ControlMessageOwned::Ipv4PacketInfo(info) => {
-                        datagram.local = Ipv4Addr::from(u32::from_be(info.ipi_spec_dst.s_addr));
-                        datagram.destination = Ipv4Addr::from(u32::from_be(info.ipi_addr.s_addr));
-                        datagram.interface = u32::try_from(info.ipi_ifindex).unwrap_or(0);
-                    }
-                    ControlMessageOwned::RxqOvfl(count) => drops = count,
-                    _ => {}
-                }
-            }
-            taken.push((datagram, message.bytes));
+        self.kernel_drops = received.kernel_drops.unwrap_or(self.kernel_drops);
+        let octets = self.buffer.chunks_exact(DATAGRAM_BYTES_MAX);
+        for (datagram, octets) in received.datagrams.iter().zip(octets).take(received.count) {
+            each(datagram, octets.get(..datagram.length).unwrap_or_default());
         }
-        self.kernel_drops = drops;
-        for ((datagram, bytes), buffer) in taken.iter().zip(&self.buffers) {
-            each(datagram, buffer.get(..*bytes).unwrap_or_default());
-        }
-        Ok(taken.len())
+        Ok(received.count)
     }
 }
 
-const UNKNOWN_SOURCE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
+/// Nothing there, or an ICMP error of an earlier send, which is reported to whoever calls next.
+fn says_nothing_about_us(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, HostUnreachable, Interrupted, NetworkUnreachable, WouldBlock};
+    matches!(error.kind(), WouldBlock | Interrupted | ConnectionRefused | HostUnreachable | NetworkUnreachable)
+}
 
-fn socket_address(address: &SockaddrStorage) -> Option<SocketAddr> {
-    if let Some(v4) = address.as_sockaddr_in() {
-        return Some(SocketAddr::new(IpAddr::V4(v4.ip()), v4.port()));
+/// Sends all of `outgoing` that can be sent and answers how many could not, with the last reason. A full send buffer is
+/// waited for a moment; a destination that cannot be reached costs only its own datagram.
+pub(crate) fn send_all(socket: BorrowedFd<'_>, outgoing: &[Outgoing<'_>]) -> (u64, Option<io::Error>) {
+    let (mut rest, mut failed, mut reason, mut has_waited) = (outgoing, 0, None, false);
+    while !rest.is_empty() {
+        match batch_io::send(socket, rest) {
+            Ok(sent) => rest = rest.get(sent.max(1)..).unwrap_or_default(),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && !has_waited => {
+                has_waited = true;
+                let mut waits = [PollFd::new(socket, PollFlags::POLLOUT)];
+                let _ = nix::poll::poll(&mut waits, poll_timeout(SEND_WAIT));
+            }
+            Err(error) => {
+                failed += 1;
+                reason = Some(error);
+                rest = rest.get(1..).unwrap_or_default();
+            }
+        }
     }
-    address.as_sockaddr_in6().map(|v6| SocketAddr::new(IpAddr::V6(v6.ip()), v6.port()))
+    (failed, reason)
 }
 
 /// Waits until one of `sockets` can be read or `timeout` of wall time has passed.
 pub(crate) fn wait_readable(sockets: &[BatchSocket], timeout: Duration) -> io::Result<()> {
     let mut waits: Vec<PollFd<'_>> =
         sockets.iter().map(|socket| PollFd::new(socket.socket.as_fd(), PollFlags::POLLIN)).collect();
-    // Round up, so that a deadline less than a millisecond away is not spun upon.
-    let milliseconds = u16::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(u16::MAX);
-    match nix::poll::poll(&mut waits, PollTimeout::from(milliseconds)) {
+    match nix::poll::poll(&mut waits, poll_timeout(timeout)) {
         Ok(_) | Err(nix::Error::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Rounded up, so that a deadline less than a millisecond away is not spun upon.
+fn poll_timeout(timeout: Duration) -> PollTimeout {
+    PollTimeout::from(u16::try_from(timeout.as_micros().div_ceil(1_000)).unwrap_or(u16::MAX))
 }

@@ -37,7 +37,7 @@ impl NewFile {
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(TEMPORARY_SUFFIX);
         let temporary = PathBuf::from(temporary);
-        let file = File::create(&temporary)?;
+        let file = File::options().create(true).truncate(true).read(true).write(true).open(&temporary)?;
         Ok(Self { path: path.to_owned(), temporary, file })
     }
 
@@ -45,13 +45,12 @@ impl NewFile {
         &self.file
     }
 
-    /// Syncs, renames, syncs the directory. Answers the size in bytes.
-    pub(crate) fn publish(self) -> io::Result<u64> {
+    /// Syncs, renames, syncs the directory. Answers the file, open for reading and writing.
+    pub(crate) fn publish(self) -> io::Result<File> {
         self.file.sync_all()?;
-        let bytes = self.file.metadata()?.len();
         fs::rename(&self.temporary, &self.path)?;
         sync_dir(self.path.parent().unwrap_or(Path::new(".")))?;
-        Ok(bytes)
+        Ok(self.file)
     }
 
     /// Removes what was written; the name was never taken.

@@ -6,6 +6,7 @@ mod recovery;
 pub use recovery::Recovery;
 
 use std::{
+    fs::File,
     io,
     path::{Path, PathBuf},
     thread::{self, JoinHandle},
@@ -16,7 +17,7 @@ use recovery::{cut, remove_superseded, replay, replay_beside_writer, set_aside, 
 
 use crate::{
     StateDir, durable,
-    segment::{Kind, Writer, segment_path},
+    segment::{Kind, Writer, create_segment, segment_path},
 };
 
 const LEASES_DIR: &str = "leases";
@@ -54,6 +55,8 @@ pub struct LeaseJournal {
     sealed_bytes: u64,
     snapshot_bytes: u64,
     compaction: Option<Compaction>,
+    /// Makes the file of the next segment, so that no commit waits for it.
+    next_file: Option<JoinHandle<io::Result<File>>>,
     status: JournalStatus,
 }
 
@@ -127,9 +130,17 @@ impl LeaseJournal {
         let mut writer = Writer::new(Kind::Leases, dir, next, limits.segment_bytes, Vec::new());
         writer.prepare()?;
         let status = JournalStatus::default();
-        let compaction = None;
-        let mut journal =
-            Self { dir: dir.to_owned(), limits, writer, sealed, sealed_bytes, snapshot_bytes, compaction, status };
+        let mut journal = Self {
+            dir: dir.to_owned(),
+            limits,
+            writer,
+            sealed,
+            sealed_bytes,
+            snapshot_bytes,
+            compaction: None,
+            next_file: None,
+            status,
+        };
         journal.compact_if_due();
         Ok((journal, leases, replayed.recovery))
     }
@@ -157,8 +168,22 @@ impl LeaseJournal {
         self.status.commits += 1;
         if self.writer.position() >= self.limits.segment_bytes {
             self.rotate();
+        } else if self.writer.position() >= self.limits.segment_bytes / 2 && self.next_file.is_none() {
+            self.prepare_next();
         }
         Ok(())
+    }
+
+    fn prepare_next(&mut self) {
+        let (dir, sequence, bytes) = (self.dir.clone(), self.writer.sequence() + 1, self.limits.segment_bytes);
+        let make = move || create_segment(Kind::Leases, &dir, sequence, bytes);
+        // Without the thread the file is made by the commit that needs it.
+        self.next_file = thread::Builder::new().name("lease-segment".to_owned()).spawn(make).ok();
+    }
+
+    /// The prepared file of the next segment. A failure is told by the commit that tries again.
+    fn take_next(&mut self) -> Option<File> {
+        self.next_file.take().and_then(|thread| thread.join().ok()).and_then(Result::ok)
     }
 
     /// Counts since the journal was opened.
@@ -171,11 +196,13 @@ impl LeaseJournal {
         size_of(&self.dir)
     }
 
-    /// Begins a segment. Its file is made by the next commit, so a full disk is an error of that commit.
+    /// Begins a segment. A file that could not be prepared is made by the next commit, so a full disk is an error of
+    /// that commit.
     fn rotate(&mut self) {
         self.sealed += 1;
         self.sealed_bytes += self.writer.position();
-        self.writer.begin_next();
+        let next = self.take_next();
+        self.writer.begin_next(next);
         self.compact_if_due();
     }
 
@@ -218,9 +245,10 @@ impl LeaseJournal {
 }
 
 impl Drop for LeaseJournal {
-    /// Waits for a running compaction, so that the directory is quiet when its lock goes.
+    /// Waits for its threads, so that the directory is quiet when its lock goes.
     fn drop(&mut self) {
         self.finish_compaction();
+        self.take_next();
     }
 }
 
@@ -333,8 +361,8 @@ mod tests {
         assert!(journal.status().compactions > 10, "{:?}", journal.status());
         assert_eq!(journal.status().compactions_failed, 0);
         drop(journal);
-        // Two snapshots of 12 addresses, the segments that may wait, and the one being written.
-        assert!(largest < 2 * 12 * 300 + (4 + 2) * 2_400, "{largest}");
+        // Two snapshots of 12 addresses, the segments that may wait, the one being written and the one prepared.
+        assert!(largest < 2 * 12 * 300 + (4 + 3) * 2_400, "{largest}");
         assert_eq!(recovered(temp.path()).0, newest(&leases));
     }
 

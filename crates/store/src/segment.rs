@@ -14,7 +14,7 @@ mod writer;
 pub(crate) use scan::{Scanned, scan};
 #[cfg(test)]
 pub(crate) use writer::Fault;
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Writer, create_segment};
 
 use std::{
     fs::{self, File},

@@ -121,7 +121,7 @@ pub(super) fn write_snapshot(dir: &Path, through: u64, records: &Records) -> io:
     let new = NewFile::create(&snapshot_path(dir, through))?;
     let payloads = records.values().map(|payload| &**payload);
     match segment::whole_file(Kind::LeaseSnapshot, through, payloads, |octets| new.file().write_all(octets)) {
-        Ok(()) => new.publish(),
+        Ok(()) => Ok(new.publish()?.metadata()?.len()),
         Err(error) => {
             new.discard();
             Err(error)

@@ -90,10 +90,12 @@ impl Writer {
         self.buffered_frames + self.written_frames - self.synced_frames
     }
 
-    /// Turns to the segment after this one, which must be synced. Its file is made by the first write.
-    pub(crate) fn begin_next(&mut self) {
+    /// Turns to the segment after this one, which must be synced. Without `file`, one made by [`create_segment`], the
+    /// first write makes it.
+    pub(crate) fn begin_next(&mut self, file: Option<File>) {
         let buffer = std::mem::take(&mut self.buffer);
         *self = Self::new(self.kind, &self.dir.clone(), self.sequence + 1, self.capacity, buffer);
+        self.file = file;
     }
 
     /// The buffer for another segment to reuse; what it holds is dropped.
@@ -111,18 +113,7 @@ impl Writer {
     /// Makes the file now instead of with the first write.
     pub(crate) fn prepare(&mut self) -> io::Result<()> {
         if self.file.is_none() {
-            let path = segment_path(&self.dir, self.sequence);
-            let file = File::options().create(true).truncate(true).read(true).write(true).open(&path)?;
-            // Space is taken now, so that what fills the disk later cannot take it from us. On an almost full disk,
-            // and on file systems that cannot preallocate, it works without as long as the data itself fits.
-            let length = i64::try_from(self.capacity).unwrap_or(i64::MAX);
-            if fallocate(&file, FallocateFlags::empty(), 0, length).is_err() {
-                file.set_len(0)?;
-            }
-            file.write_all_at(&file_header(self.kind, self.sequence), 0)?;
-            file.sync_all()?;
-            durable::sync_dir(&self.dir)?;
-            self.file = Some(file);
+            self.file = Some(create_segment(self.kind, &self.dir, self.sequence, self.capacity)?);
         }
         Ok(())
     }
@@ -202,6 +193,37 @@ impl Writer {
         }
         self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
+}
+
+/// Makes the file of a segment, empty and durable.
+///
+/// Space is taken now, so that what fills the disk later cannot take it from us. On an almost full disk, and on file
+/// systems that cannot preallocate, it works without as long as the data itself fits. The lease journal's files are
+/// written with zeros as well: a sync over blocks that were written before is one write of the device, one over fresh
+/// blocks is also one of the file system's own journal.
+pub(crate) fn create_segment(kind: Kind, dir: &Path, sequence: u64, capacity: u64) -> io::Result<File> {
+    let path = segment_path(dir, sequence);
+    let file = File::options().create(true).truncate(true).read(true).write(true).open(&path)?;
+    let length = i64::try_from(capacity).unwrap_or(i64::MAX);
+    let is_reserved = fallocate(&file, FallocateFlags::empty(), 0, length).is_ok();
+    if !is_reserved || (kind == Kind::Leases && zero(&file, capacity).is_err()) {
+        file.set_len(0)?;
+    }
+    file.write_all_at(&file_header(kind, sequence), 0)?;
+    file.sync_all()?;
+    durable::sync_dir(dir)?;
+    Ok(file)
+}
+
+fn zero(file: &File, length: u64) -> io::Result<()> {
+    const ZEROS: &[u8] = &[0; 256 << 10];
+    let mut offset = 0;
+    while offset < length {
+        let chunk = usize::try_from(length - offset).map_or(ZEROS, |rest| &ZEROS[..rest.min(ZEROS.len())]);
+        file.write_all_at(chunk, offset)?;
+        offset += chunk.len() as u64;
+    }
+    Ok(())
 }
 
 /// Appends a frame to `buffer`, whose first octet will stand at `offset` of the file.

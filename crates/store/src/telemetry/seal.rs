@@ -154,7 +154,7 @@ impl ParquetFile {
             self.write(last)?;
         }
         self.writer.close().map_err(io_error)?;
-        let bytes = self.new.publish()?;
+        let bytes = self.new.publish()?.metadata()?.len();
         Ok(SealedFile { path: self.path, sequence, bytes, is_log })
     }
 }
