@@ -90,7 +90,7 @@ impl fmt::Display for VlanId {
     }
 }
 
-/// A subnet that the DHCP server serves, by its position in the settings; stable for one plan.
+/// A subnet that the DHCP server serves: the 802.1Q id of its VLAN, plus 4096 for each further subnet of a shared one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SubnetId(pub u32);
