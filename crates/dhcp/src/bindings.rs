@@ -23,19 +23,26 @@ use std::{
 use foldhash::{SharedSeed, quality::SeedableRandomState};
 use model::{ClientKey, Lease, LeaseState, Timestamp};
 
+use crate::circuits::{Charge, CircuitId, Circuits};
+
 /// Index of a slot; slots are never removed, so it stays good.
 pub(crate) type SlotId = u32;
 
 const NONE: SlotId = SlotId::MAX;
+
+/// Index of the pools of one subnet that are for one class, or for everybody.
+pub(crate) type GroupId = u16;
 
 /// One address and what is known of it.
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) address: Ipv4Addr,
     /// Index of the subnet.
-    pub(crate) subnet: usize,
-    /// May go to any client.
-    pub(crate) is_dynamic: bool,
+    pub(crate) subnet: u16,
+    /// The pools that hand it out; `None` = reserved, or in no pool any more.
+    pub(crate) group: Option<GroupId>,
+    /// Where the holder, if any, is plugged in; [`Circuits::NOWHERE`] when not known.
+    circuit: CircuitId,
     pub(crate) hold: Hold,
     /// The lease in force, or the last one; its client gets the address back if nobody else needed it.
     pub(crate) lease: Option<Lease>,
@@ -79,10 +86,20 @@ impl Slot {
         match (&self.hold, &self.lease) {
             (Hold::Offered { .. }, _) => Some(ListKind::Offered),
             (Hold::Leased, _) => None,
-            (Hold::Free, _) if !self.is_dynamic => None,
+            (Hold::Free, _) if self.group.is_none() => None,
             (Hold::Free, None) => Some(ListKind::Untouched),
             (Hold::Free, Some(_)) => Some(ListKind::Free),
         }
+    }
+
+    /// What counts against the limits of a circuit.
+    fn charge(&self) -> (CircuitId, Charge) {
+        let charge = match (&self.hold, &self.lease) {
+            (Hold::Offered { .. }, _) => Charge::Offer,
+            (Hold::Leased, Some(lease)) if lease.state == LeaseState::Bound => Charge::Lease,
+            (Hold::Leased | Hold::Free, _) => Charge::Nothing,
+        };
+        (self.circuit, charge)
     }
 
     fn ends(&self) -> Option<Timestamp> {
@@ -118,8 +135,15 @@ const EMPTY: List = List { head: NONE, tail: NONE, len: 0 };
 #[derive(Debug)]
 struct Ledger {
     by_client: HashMap<Arc<[u8]>, SlotId, SeedableRandomState>,
-    lists: [List; 3],
-    /// Dynamic addresses held.
+    offered: List,
+}
+
+/// What is kept for each group of pools.
+#[derive(Clone, Debug)]
+struct Group {
+    /// By [`ListKind`], without the offered.
+    free: [List; 2],
+    /// Addresses held.
     used: u64,
 }
 
@@ -135,20 +159,31 @@ pub(crate) struct Bindings {
     slots: Vec<Slot>,
     by_address: HashMap<Ipv4Addr, SlotId, SeedableRandomState>,
     ledgers: Vec<Ledger>,
+    groups: Vec<Group>,
     timers: BTreeSet<(Timestamp, SlotId)>,
+    pub(crate) circuits: Circuits,
 }
 
 impl Bindings {
-    /// An empty table for so many subnets. `seed` keeps hostile clients from choosing colliding identifiers.
-    pub(crate) fn new(subnets: usize, seed: u64) -> Self {
+    /// An empty table for so many subnets with so many groups of pools in all. `seed` keeps hostile clients from
+    /// choosing colliding identifiers.
+    pub(crate) fn new(subnets: usize, groups: usize, seed: u64) -> Self {
         let state = || SeedableRandomState::with_seed(seed, SharedSeed::global_fixed());
-        let ledger = || Ledger { by_client: HashMap::with_hasher(state()), lists: [EMPTY; 3], used: 0 };
+        let ledger = || Ledger { by_client: HashMap::with_hasher(state()), offered: EMPTY };
         Self {
             slots: Vec::new(),
             by_address: HashMap::with_hasher(state()),
             ledgers: (0..subnets).map(|_| ledger()).collect(),
+            groups: vec![Group { free: [EMPTY; 2], used: 0 }; groups],
             timers: BTreeSet::new(),
+            circuits: Circuits::new(seed),
         }
+    }
+
+    /// Room for so many slots, so that a restart does not grow the tables step by step.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.slots.reserve(count);
+        self.by_address.reserve(count);
     }
 
     pub(crate) fn slot(&self, id: SlotId) -> &Slot {
@@ -164,15 +199,16 @@ impl Bindings {
     }
 
     /// The slot of `address`, made if there is none.
-    pub(crate) fn touch(&mut self, address: Ipv4Addr, subnet: usize, is_dynamic: bool) -> SlotId {
+    pub(crate) fn touch(&mut self, address: Ipv4Addr, subnet: usize, group: Option<GroupId>) -> SlotId {
         if let Some(id) = self.find(address) {
             return id;
         }
         let id = SlotId::try_from(self.slots.len()).expect("fewer slots than IPv4 addresses");
         self.slots.push(Slot {
             address,
-            subnet,
-            is_dynamic,
+            subnet: u16::try_from(subnet).expect("fewer subnets than settings may list"),
+            group,
+            circuit: Circuits::NOWHERE,
             hold: Hold::Free,
             lease: None,
             timer: None,
@@ -181,6 +217,9 @@ impl Bindings {
             next: NONE,
         });
         self.by_address.insert(address, id);
+        // If it is not given out after all, the next one finds it.
+        let wanted = self.slot(id).list_wanted();
+        self.link(id, wanted);
         id
     }
 
@@ -189,20 +228,19 @@ impl Bindings {
         self.ledgers[subnet].by_client.get(client).copied()
     }
 
-    /// Dynamic addresses of a subnet that are leased, offered or in quarantine.
-    pub(crate) fn used(&self, subnet: usize) -> u64 {
-        self.ledgers[subnet].used
+    /// Addresses of a group that are leased, offered or in quarantine.
+    pub(crate) fn used(&self, group: GroupId) -> u64 {
+        self.groups[usize::from(group)].used
     }
 
     pub(crate) fn offers(&self, subnet: usize) -> usize {
-        self.ledgers[subnet].lists[ListKind::Offered as usize].len
+        self.ledgers[subnet].offered.len
     }
 
     /// The free address to give next, other than `not`: one never leased, else the one that is free the longest.
-    pub(crate) fn longest_free(&self, subnet: usize, not: Ipv4Addr) -> Option<SlotId> {
-        let lists = &self.ledgers[subnet].lists;
-        [ListKind::Untouched, ListKind::Free].into_iter().find_map(|kind| {
-            let head = Some(lists[kind as usize].head).filter(|&id| id != NONE)?;
+    pub(crate) fn longest_free(&self, group: GroupId, not: Ipv4Addr) -> Option<SlotId> {
+        self.groups[usize::from(group)].free.iter().find_map(|list| {
+            let head = Some(list.head).filter(|&id| id != NONE)?;
             let second = Some(self.slot(head).next).filter(|&id| id != NONE);
             [Some(head), second].into_iter().flatten().find(|&id| self.slot(id).address != not)
         })
@@ -210,7 +248,7 @@ impl Bindings {
 
     /// The offer that was made first, and when.
     pub(crate) fn oldest_offer(&self, subnet: usize) -> Option<(SlotId, Timestamp)> {
-        let head = self.ledgers[subnet].lists[ListKind::Offered as usize].head;
+        let head = self.ledgers[subnet].offered.head;
         if head == NONE {
             return None;
         }
@@ -221,8 +259,14 @@ impl Bindings {
     }
 
     /// Holds a slot for a client until it requests it. An offer that the client has on another slot is withdrawn.
-    pub(crate) fn offer(&mut self, id: SlotId, client: &[u8], since: Timestamp, until: Timestamp) {
-        let subnet = self.slot(id).subnet;
+    pub(crate) fn offer(
+        &mut self,
+        id: SlotId,
+        client: &[u8],
+        (since, until): (Timestamp, Timestamp),
+        circuit: CircuitId,
+    ) {
+        let subnet = usize::from(self.slot(id).subnet);
         let before = self.ledgers[subnet].by_client.get_key_value(client).map(|(key, &slot)| (Arc::clone(key), slot));
         if let Some((_, other)) = &before
             && *other != id
@@ -232,7 +276,10 @@ impl Bindings {
         }
         let client = before.map_or_else(|| client.into(), |(key, _)| key);
         self.ledgers[subnet].by_client.insert(Arc::clone(&client), id);
-        self.change(id, |slot| slot.hold = Hold::Offered { client, since, until });
+        self.change(id, |slot| {
+            slot.hold = Hold::Offered { client, since, until };
+            slot.circuit = circuit;
+        });
     }
 
     /// Ends an offer; the address goes back to where it was.
@@ -247,7 +294,8 @@ impl Bindings {
 
     /// Puts `lease` in force on its slot, whatever was there.
     pub(crate) fn bind(&mut self, id: SlotId, lease: Lease) {
-        let subnet = self.slot(id).subnet;
+        let subnet = usize::from(self.slot(id).subnet);
+        let circuit = self.circuits.of(&lease.remote_id, &lease.circuit_id);
         let client = Arc::clone(&lease.client.0);
         self.forget_others(id, &client);
         let before = self.ledgers[subnet].by_client.insert(Arc::clone(&client), id);
@@ -257,6 +305,7 @@ impl Bindings {
         self.change(id, |slot| {
             slot.hold = Hold::Leased;
             slot.lease = Some(lease);
+            slot.circuit = circuit;
         });
     }
 
@@ -271,6 +320,12 @@ impl Bindings {
         })
     }
 
+    /// As [`Self::release`], but the client loses its claim.
+    pub(crate) fn take_away(&mut self, id: SlotId, now: Timestamp) -> Option<Lease> {
+        self.forget_others(id, &[]);
+        self.release(id, now)
+    }
+
     /// Gives the address to nobody until `lease.expires`.
     pub(crate) fn quarantine(&mut self, id: SlotId, lease: Lease) {
         self.forget_others(id, &[]);
@@ -282,7 +337,8 @@ impl Bindings {
 
     /// Enters a lease of the past: in force, or only remembered for its client's sake.
     pub(crate) fn restore(&mut self, id: SlotId, lease: Lease, now: Timestamp) {
-        let (subnet, is_active) = (self.slot(id).subnet, lease.is_active(now));
+        let (subnet, is_active) = (usize::from(self.slot(id).subnet), lease.is_active(now));
+        let circuit = self.circuits.of(&lease.remote_id, &lease.circuit_id);
         self.forget_others(id, &lease.client.0);
         if lease.state == LeaseState::Declined {
             self.forget_client(id, &lease.client.0);
@@ -294,6 +350,7 @@ impl Bindings {
         self.change(id, |slot| {
             slot.hold = if is_active { Hold::Leased } else { Hold::Free };
             slot.lease = Some(lease);
+            slot.circuit = circuit;
         });
     }
 
@@ -363,7 +420,7 @@ impl Bindings {
     }
 
     fn forget_client(&mut self, id: SlotId, client: &[u8]) {
-        let by_client = &mut self.ledgers[self.slots[place(id)].subnet].by_client;
+        let by_client = &mut self.ledgers[usize::from(self.slots[place(id)].subnet)].by_client;
         if by_client.get(client) == Some(&id) {
             by_client.remove(client);
         }
@@ -372,13 +429,16 @@ impl Bindings {
     /// The only way to change a slot's hold or lease: keeps list, count and timer in step.
     fn change<T>(&mut self, id: SlotId, change: impl FnOnce(&mut Slot) -> T) -> T {
         let slot = &mut self.slots[place(id)];
-        let was_held = slot.hold != Hold::Free;
+        let (was_held, charged) = (slot.hold != Hold::Free, slot.charge());
         let result = change(slot);
-        let (is_held, is_dynamic, subnet) = (slot.hold != Hold::Free, slot.is_dynamic, slot.subnet);
+        let (is_held, charge) = (slot.hold != Hold::Free, slot.charge());
         let (list, wanted) = (slot.list, slot.list_wanted());
-        if is_dynamic && was_held != is_held {
-            let used = &mut self.ledgers[subnet].used;
+        if let Some(group) = slot.group.filter(|_| was_held != is_held) {
+            let used = &mut self.groups[usize::from(group)].used;
             *used = if is_held { *used + 1 } else { *used - 1 };
+        }
+        if charged != charge {
+            self.circuits.move_charge(charged, charge);
         }
         if list != wanted || wanted == Some(ListKind::Offered) {
             self.unlink(id);
@@ -401,7 +461,12 @@ impl Bindings {
         let slot = &mut self.slots[place(id)];
         slot.list = kind;
         let Some(kind) = kind else { return };
-        let list = &mut self.ledgers[slot.subnet].lists[kind as usize];
+        let list = match (kind, slot.group) {
+            (ListKind::Offered, _) | (_, None) => &mut self.ledgers[usize::from(slot.subnet)].offered,
+            (ListKind::Untouched | ListKind::Free, Some(group)) => {
+                &mut self.groups[usize::from(group)].free[kind as usize]
+            }
+        };
         slot.previous = list.tail;
         slot.next = NONE;
         let tail = std::mem::replace(&mut list.tail, id);
@@ -416,9 +481,14 @@ impl Bindings {
     fn unlink(&mut self, id: SlotId) {
         let slot = &mut self.slots[place(id)];
         let Some(kind) = slot.list.take() else { return };
-        let (subnet, previous, next) = (slot.subnet, slot.previous, slot.next);
+        let (previous, next) = (slot.previous, slot.next);
         (slot.previous, slot.next) = (NONE, NONE);
-        let list = &mut self.ledgers[subnet].lists[kind as usize];
+        let list = match (kind, slot.group) {
+            (ListKind::Offered, _) | (_, None) => &mut self.ledgers[usize::from(slot.subnet)].offered,
+            (ListKind::Untouched | ListKind::Free, Some(group)) => {
+                &mut self.groups[usize::from(group)].free[kind as usize]
+            }
+        };
         list.len -= 1;
         if previous == NONE {
             list.head = next;
@@ -465,14 +535,19 @@ impl Bindings {
                 let slot = self.slot(id);
                 let had = slot.lease.as_ref().is_some_and(|lease| lease.client.0 == *client);
                 assert!(had || slot.is_offered_to(client), "a client is remembered for nothing: {slot:?}");
-                assert_eq!(slot.subnet, index);
+                assert_eq!(usize::from(slot.subnet), index);
             }
-            let held = self.slots.iter().filter(|slot| slot.subnet == index && slot.is_dynamic);
-            assert_eq!(ledger.used, held.filter(|slot| slot.hold != Hold::Free).count() as u64);
-            for (list, kind) in ledger.lists.iter().zip([ListKind::Untouched, ListKind::Free, ListKind::Offered]) {
-                self.check_list(list, kind, index);
+            self.check_list(&ledger.offered, ListKind::Offered, |slot| usize::from(slot.subnet) == index);
+        }
+        for (index, group) in self.groups.iter().enumerate() {
+            let is_ours = |slot: &Slot| slot.group.map(usize::from) == Some(index);
+            let held = self.slots.iter().filter(|slot| is_ours(slot) && slot.hold != Hold::Free);
+            assert_eq!(group.used, held.count() as u64);
+            for (list, kind) in group.free.iter().zip([ListKind::Untouched, ListKind::Free]) {
+                self.check_list(list, kind, is_ours);
             }
         }
+        self.circuits.check_invariants(self.slots.iter().map(Slot::charge));
         for (index, slot) in self.slots.iter().enumerate() {
             assert_eq!(self.find(slot.address), SlotId::try_from(index).ok());
             assert_eq!(slot.list, slot.list_wanted(), "{slot:?}");
@@ -481,11 +556,12 @@ impl Bindings {
         assert_eq!(self.timers.len(), self.slots.iter().filter(|slot| slot.timer.is_some()).count());
     }
 
-    fn check_list(&self, list: &List, kind: ListKind, subnet: usize) {
+    fn check_list(&self, list: &List, kind: ListKind, is_ours: impl Fn(&Slot) -> bool) {
         let (mut at, mut previous, mut len) = (list.head, NONE, 0);
         while at != NONE {
             let slot = self.slot(at);
-            assert_eq!((slot.list, slot.subnet, slot.previous), (Some(kind), subnet, previous));
+            assert_eq!((slot.list, slot.previous), (Some(kind), previous));
+            assert!(is_ours(slot), "{slot:?}");
             (previous, at, len) = (at, slot.next, len + 1);
         }
         assert_eq!((list.tail, list.len), (previous, len));

@@ -46,6 +46,32 @@ pub struct Counters {
     pub dropped_not_the_owner: u64,
     /// Dropped: DISCOVER that found no free address.
     pub dropped_pool_exhausted: u64,
+    /// Options that had no room in a reply.
+    pub options_left_out: u64,
+    /// Dropped: the client's circuit or relay agent has as many leases or offers as it may have.
+    pub dropped_over_limit: u64,
+    /// Dropped: more messages from one source than it may send.
+    pub dropped_over_rate: u64,
+    /// Dropped: DHCPLEASEQUERY from somebody who may not ask.
+    pub dropped_not_permitted: u64,
+    /// DISCOVER answered with an ACK at once (RFC 4039); also counted in `acks`.
+    pub rapid_commits: u64,
+    /// DHCPLEASEQUERY answered.
+    pub leasequeries: u64,
+    /// Leases taken away by an operator.
+    pub leases_taken: u64,
+    /// Times that the settings were replaced.
+    pub reloads: u64,
+    /// Leases dropped by a reload because no subnet holds their address any more.
+    pub reload_orphans: u64,
+    /// Addresses probed before they were offered.
+    pub probes: u64,
+    /// Offers made without a probe, as there were too many at once.
+    pub probes_skipped: u64,
+    /// Addresses at which a probe found somebody.
+    pub conflicts: u64,
+    /// Messages of other DHCP servers noticed.
+    pub foreign_servers: u64,
 }
 
 impl Counters {
@@ -60,6 +86,9 @@ impl Counters {
             Drop::NoRecord => &mut self.dropped_no_record,
             Drop::NotTheOwner => &mut self.dropped_not_the_owner,
             Drop::PoolExhausted => &mut self.dropped_pool_exhausted,
+            Drop::OverLimit => &mut self.dropped_over_limit,
+            Drop::OverRate => &mut self.dropped_over_rate,
+            Drop::NotPermitted => &mut self.dropped_not_permitted,
         };
         *counter += 1;
     }
@@ -74,6 +103,9 @@ impl Counters {
             + self.dropped_no_record
             + self.dropped_not_the_owner
             + self.dropped_pool_exhausted
+            + self.dropped_over_limit
+            + self.dropped_over_rate
+            + self.dropped_not_permitted
     }
 }
 
@@ -88,4 +120,7 @@ pub(crate) enum Drop {
     NoRecord,
     NotTheOwner,
     PoolExhausted,
+    OverLimit,
+    OverRate,
+    NotPermitted,
 }

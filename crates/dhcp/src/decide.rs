@@ -7,7 +7,9 @@ use model::{ClientKey, Lease, LeaseState, Timestamp};
 use crate::{
     DhcpEvent, Effect, Engine,
     bindings::{Hold, SlotId, owned_key},
+    class::bit,
     counters::Drop,
+    fingerprint::DeviceKind,
     message::code,
     request::Request,
 };
@@ -20,17 +22,29 @@ impl Engine {
     pub(crate) fn on_discover(&mut self, request: &Request<'_>) -> Result<(), Drop> {
         self.counters.discovers += 1;
         let id = self.choose(request)?;
+        let is_probe_due = self.is_probe_due(id);
+        if self.is_rapid(request) && !is_probe_due {
+            self.counters.rapid_commits += 1;
+            return self.grant(request, id);
+        }
         let slot = self.bindings.slot(id);
         if !slot.is_leased_to(request.client()) && slot.hold != Hold::Leased {
             self.make_room_for_offer(request, id);
             let until = request.now + self.settings.offer_hold;
-            self.bindings.offer(id, request.client(), request.now, until);
+            let circuit = self.circuit_of(request);
+            self.bindings.offer(id, request.client(), (request.now, until), circuit);
         }
-        self.counters.offers += 1;
         let address = self.bindings.slot(id).address;
         let reply = self.offer(request, address, self.lease_seconds(request));
-        self.effects.push_back(Effect::Send(reply));
+        self.send_offer(request, id, reply, is_probe_due);
         Ok(())
+    }
+
+    /// RFC 4039: asked for, and allowed. A client that may do without IPv4 is not bound before it has decided.
+    fn is_rapid(&self, request: &Request<'_>) -> bool {
+        let subnet = &self.subnets[request.subnet];
+        let may_leave_ipv4 = subnet.is_ipv6_mostly && request.asks_for(code::IPV6_ONLY_PREFERRED);
+        subnet.rapid_commit && !may_leave_ipv4 && request.view.option(code::RAPID_COMMIT).is_some_and(<[u8]>::is_empty)
     }
 
     fn make_room_for_offer(&mut self, request: &Request<'_>, wanted: SlotId) {
@@ -49,6 +63,9 @@ impl Engine {
         self.counters.requests += 1;
         if !request.is_for_us() {
             self.withdraw_offer_to(request);
+            if let Some(server) = request.view.address_option(code::SERVER_IDENTIFIER) {
+                self.note_foreign(request.now, server, request.mac, request.view.giaddr(), request.origin.interface);
+            }
             return Err(Drop::NotForUs);
         }
         let ciaddr = request.view.ciaddr();
@@ -104,11 +121,18 @@ impl Engine {
 
     /// DHCPACK: the lease first, then the message that depends on it.
     fn grant(&mut self, request: &Request<'_>, id: SlotId) -> Result<(), Drop> {
-        let renewed = self.bindings.slot(id).is_leased_to(request.client());
+        let slot = self.bindings.slot(id);
+        let (renewed, address) = (slot.is_leased_to(request.client()), slot.address);
+        if !renewed && !self.subnets[request.subnet].is_reserved(address) {
+            self.check_lease_limits(request).inspect_err(|_| self.withdraw_offer_to(request))?;
+        }
         let seconds = self.lease_seconds(request);
         let lease = self.lease(request, id, seconds);
         self.bindings.bind(id, lease.clone());
         self.counters.acks += 1;
+        if !renewed {
+            self.kinds.add(DeviceKind::of(request.view));
+        }
         let reply = self.ack(request, lease.address, seconds);
         self.effects.push_back(Effect::Save(lease.clone()));
         self.effects.push_back(Effect::Send(reply));
@@ -116,7 +140,7 @@ impl Engine {
         Ok(())
     }
 
-    fn lease(&mut self, request: &Request<'_>, id: SlotId, seconds: u32) -> Lease {
+    pub(crate) fn lease(&mut self, request: &Request<'_>, id: SlotId, seconds: u32) -> Lease {
         let slot = self.bindings.slot(id);
         let address = slot.address;
         let before = slot.lease.as_ref().filter(|lease| *lease.client.0 == *request.client());
@@ -148,9 +172,17 @@ impl Engine {
         }
     }
 
-    /// What the client asks for, within what the subnet gives (RFC 2131 section 4.3.1).
+    /// What the client asks for, within what its class or else the subnet gives (RFC 2131 section 4.3.1). While the
+    /// pools fill from 80 to 95 %, what is given shrinks, so that addresses of those who left come back sooner.
     fn lease_seconds(&self, request: &Request<'_>) -> u32 {
-        let most = self.subnets[request.subnet].lease_seconds;
+        let subnet = &self.subnets[request.subnet];
+        let classes = self.settings.classes.iter().enumerate();
+        let of_class =
+            classes.filter(|(index, _)| request.classes & bit(*index) != 0).find_map(|(_, class)| class.lease);
+        let most = match of_class {
+            Some(lease) => u32::try_from(lease.as_secs()).unwrap_or(u32::MAX),
+            None => pressed(subnet.lease_seconds, subnet.pressed_seconds, self.used(request.subnet), subnet.size),
+        };
         let wanted = request.view.number_option(code::LEASE_TIME).unwrap_or(most);
         wanted.clamp(LEASE_WANTED_MIN_SECONDS.min(most), most)
     }
@@ -195,6 +227,12 @@ impl Engine {
             slot.is_leased_to(request.client()) || slot.is_offered_to(request.client())
         });
         let id = held.ok_or(Drop::NotTheOwner)?;
+        if let Some(max) = self.settings.limits.declines_per_circuit_per_hour {
+            let circuit = self.circuit_of(request);
+            if !self.bindings.circuits.may_decline(circuit, max, request.now) {
+                return Err(Drop::OverLimit);
+            }
+        }
         let lease = Lease {
             state: LeaseState::Declined,
             expires: request.now + self.settings.decline_quarantine,
@@ -220,6 +258,14 @@ impl Engine {
         self.effects.push_back(Effect::Send(reply));
         Ok(())
     }
+}
+
+/// From `full` at 80 % used straight down to `least` at 95 %.
+fn pressed(full: u32, least: u32, used: u64, size: u64) -> u32 {
+    let permille = used.saturating_mul(1_000).checked_div(size).unwrap_or(0);
+    let pressure = permille.clamp(800, 950) - 800;
+    let less = u64::from(full.saturating_sub(least)) * pressure / 150;
+    full - u32::try_from(less).unwrap_or(0)
 }
 
 fn end_after(now: Timestamp, seconds: u32) -> Timestamp {

@@ -11,6 +11,8 @@ pub struct Origin {
     pub local: Ipv4Addr,
     /// Index of the receiving interface, 0 = unknown.
     pub interface: u32,
+    /// Sent to everybody on the link, and so by somebody who is on it.
+    pub is_broadcast: bool,
 }
 
 /// What the engine asks for. To be carried out in order, as far as [`Reply::needs_save`] says so.
@@ -84,6 +86,17 @@ pub enum DhcpEvent {
     Declined {
         /// The lease, as saved.
         lease: Lease,
+    },
+    /// Another DHCP server is at work. Told at most once a minute for each.
+    ForeignServer {
+        /// Its identifier (option 54).
+        server: Ipv4Addr,
+        /// Who told: the client that took its offer, where known.
+        heard_from: Option<Mac>,
+        /// The relay agent or, when direct, 0.0.0.0.
+        relay: Ipv4Addr,
+        /// Interface that it was heard on, 0 = unknown.
+        interface: u32,
     },
     /// A DISCOVER found no free address. Told at most once a minute for each subnet.
     PoolExhausted {

@@ -1,14 +1,26 @@
-use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+    time::Duration,
+};
 
-use model::{Lease, SubnetId, Timestamp};
+use model::{Lease, LeaseState, Mac, SubnetId, Timestamp};
 
 use crate::{
-    Counters, DhcpEvent, Effect, Origin, Settings, SettingsError,
-    bindings::{self, Bindings, Ended, Hold},
+    CLASSES_MAX, ClassSettings, Counters, Destination, DhcpEvent, Effect, Limits, Origin, Reply, SERVER_PORT, Settings,
+    SettingsError, SubnetSettings,
+    bindings::{self, Bindings, Ended, GroupId, Hold, Slot, SlotId},
+    class::classes_of,
     counters::Drop,
-    message::{MessageType, MessageView, RelayAgentView, code},
+    fingerprint::KindCounts,
+    leasequery::{Known, Question, answer, question},
+    limits::TokenBuckets,
+    message::{HTYPE_ETHERNET, MessageType, MessageView, RelayAgentView, code},
+    probe::Probes,
     request::{Request, understand},
-    subnet::Subnet,
+    rogue::{ForeignServers, is_probe, overheard},
+    subnet::{Subnet, check_options},
 };
 
 /// A DHCPv4 server without sockets, disk and clock.
@@ -34,38 +46,61 @@ pub struct Engine {
     /// Indexes of `subnets` by the start of their prefix.
     by_prefix: Vec<(Ipv4Addr, usize)>,
     pub(crate) bindings: Bindings,
-    /// For each subnet, the next address never touched so far.
+    /// For each subnet, its groups of pools, in the order of [`Subnet::groups`].
+    pub(crate) groups: Vec<Vec<GroupId>>,
+    /// For each group, the next address never touched so far.
     pub(crate) untouched: Vec<Cursor>,
+    /// For each subnet, the others on its link.
+    siblings: Vec<Vec<usize>>,
+    buckets: Option<TokenBuckets>,
+    pub(crate) foreign: ForeignServers,
+    pub(crate) kinds: KindCounts,
+    /// The settings of the subnets as given, to tell what a reload changes.
+    pub(crate) given: Vec<SubnetSettings>,
+    pub(crate) seed: u64,
     pub(crate) exhausted_at: Vec<Option<Timestamp>>,
     pub(crate) effects: VecDeque<Effect>,
     pub(crate) counters: Counters,
     pub(crate) identifiers: Identifiers,
-    last_call: Option<Timestamp>,
+    pub(crate) probes: Probes,
+    pub(crate) last_call: Option<Timestamp>,
     /// After a clock step: the next slot whose lease is to be saved again.
-    saves_left_from: Option<usize>,
+    pub(crate) saves_left_from: Option<usize>,
 }
 
 impl Engine {
     /// A server without leases. `seed` makes hash tables unpredictable to clients; it changes nothing that is seen.
     pub fn new(mut settings: Settings, seed: u64) -> Result<Self, SettingsError> {
         let server = settings.server_identifier;
-        let subnets: Vec<_> = std::mem::take(&mut settings.subnets)
-            .into_iter()
-            .map(|subnet| Subnet::new(subnet, server))
+        check_classes(&settings.classes)?;
+        let given = std::mem::take(&mut settings.subnets);
+        let subnets: Vec<_> = given
+            .iter()
+            .map(|subnet| Subnet::new(subnet.clone(), server, &settings.classes))
             .collect::<Result<_, _>>()?;
         check_apart(&subnets)?;
         let mut by_prefix: Vec<_> = (0..subnets.len()).map(|index| (subnets[index].prefix.network(), index)).collect();
         by_prefix.sort_unstable();
+        let groups = numbered_groups(&subnets)?;
+        let group_count = groups.iter().map(Vec::len).sum();
         Ok(Self {
             by_prefix,
-            bindings: Bindings::new(subnets.len(), seed),
-            untouched: vec![Cursor::default(); subnets.len()],
+            bindings: Bindings::new(subnets.len(), group_count, seed),
+            untouched: vec![Cursor::default(); group_count],
+            groups,
+            siblings: (0..subnets.len()).map(|index| siblings_of(index, &subnets)).collect(),
             exhausted_at: vec![None; subnets.len()],
+            buckets: buckets(&settings.limits, seed),
+            foreign: ForeignServers::default(),
+            kinds: KindCounts::default(),
             effects: VecDeque::new(),
             counters: Counters::default(),
             identifiers: Identifiers::default(),
+            probes: Probes::new(seed),
             last_call: None,
             saves_left_from: None,
+            given,
+            seed,
             settings,
             subnets,
         })
@@ -80,9 +115,30 @@ impl Engine {
             return;
         };
         let subnet = &self.subnets[index];
-        let id = self.bindings.touch(lease.address, index, subnet.is_dynamic(lease.address));
-        let lease = bindings::bounded_by_grant(Lease { subnet: subnet.id, ..lease }, now);
+        let subnet_id = subnet.id;
+        let id = self.touch(lease.address, index);
+        let lease = bindings::bounded_by_grant(Lease { subnet: subnet_id, ..lease }, now);
         self.bindings.restore(id, lease, now);
+    }
+
+    /// Takes over all leases that were saved before, those that have ended by the time of their end, so that the
+    /// address that is free the longest is still the first to be given to others.
+    pub fn restore_all(&mut self, mut leases: Vec<Lease>, now: Timestamp) {
+        leases.sort_by_key(|lease| lease.expires);
+        self.bindings.reserve(leases.len());
+        for lease in leases {
+            self.restore(lease, now);
+        }
+        self.skip_touched();
+    }
+
+    /// The slot of an address, made if there is none.
+    pub(crate) fn touch(&mut self, address: Ipv4Addr, subnet: usize) -> SlotId {
+        if let Some(id) = self.bindings.find(address) {
+            return id;
+        }
+        let group = self.subnets[subnet].group_of(address).map(|index| self.groups[subnet][index]);
+        self.bindings.touch(address, subnet, group)
     }
 
     /// Reads one datagram and decides. What cannot be understood is counted and dropped.
@@ -102,7 +158,22 @@ impl Engine {
         let own = self.own_identifier(origin);
         let understood = understand(view, origin, own)?;
         let relay = understood.relay;
-        let request = Request {
+        if is_probe(view) {
+            return Err(Drop::NotForUs);
+        }
+        // Who asks by leasequery is known by its own address; a query names a client, if any, and not its sender.
+        let giaddr = view.giaddr().octets();
+        let is_query = understood.message_type == MessageType::LeaseQuery;
+        if let Some(buckets) = &mut self.buckets
+            && !buckets.take(if is_query { &giaddr[..] } else { view.chaddr() }, now)
+        {
+            return Err(Drop::OverRate);
+        }
+        if understood.message_type == MessageType::LeaseQuery {
+            return self.on_leasequery(now, origin, view, own);
+        }
+        let subnet = self.select_subnet(view, &relay, origin).ok_or(Drop::UnknownSubnet)?;
+        let mut request = Request {
             now,
             origin: *origin,
             view,
@@ -110,17 +181,48 @@ impl Engine {
             relay,
             key: understood.key,
             mac: view.mac(),
-            subnet: self.select_subnet(view, &relay, origin).ok_or(Drop::UnknownSubnet)?,
+            subnet,
             server: relay.server_override.filter(|address| !address.is_unspecified()).unwrap_or(own),
+            classes: classes_of(&self.settings.classes, view, &relay),
         };
+        if !self.siblings[subnet].is_empty() {
+            request.subnet = self.subnet_on_link(&request);
+        }
         match request.message_type {
             MessageType::Discover => self.on_discover(&request),
             MessageType::Request => self.on_request(&request),
             MessageType::Release => self.on_release(&request),
             MessageType::Decline => self.on_decline(&request),
             MessageType::Inform => self.on_inform(&request),
-            MessageType::Offer | MessageType::Ack | MessageType::Nak => Err(Drop::NotARequest),
+            MessageType::LeaseQuery
+            | MessageType::Offer
+            | MessageType::Ack
+            | MessageType::Nak
+            | MessageType::LeaseUnassigned
+            | MessageType::LeaseUnknown
+            | MessageType::LeaseActive => Err(Drop::NotARequest),
         }
+    }
+
+    /// Of the subnets that share the client's link: the one it has or asks for an address of, else the first with room.
+    fn subnet_on_link(&self, request: &Request<'_>) -> usize {
+        let on_link = || [request.subnet].into_iter().chain(self.siblings[request.subnet].iter().copied());
+        let ciaddr = Some(request.view.ciaddr()).filter(|address| !address.is_unspecified());
+        if request.message_type != MessageType::Discover
+            && let Some(address) = ciaddr.or_else(|| request.requested())
+        {
+            return on_link().find(|&index| self.subnets[index].prefix.contains(&address)).unwrap_or(request.subnet);
+        }
+        let holds = |index: usize| {
+            self.bindings.of_client(index, request.client()).is_some_and(|id| {
+                let slot = self.bindings.slot(id);
+                slot.is_leased_to(request.client()) || slot.is_offered_to(request.client())
+            })
+        };
+        on_link()
+            .find(|&index| holds(index))
+            .or_else(|| on_link().find(|&index| self.has_room(index, request.classes)))
+            .unwrap_or(request.subnet)
     }
 
     fn own_identifier(&self, origin: &Origin) -> Ipv4Addr {
@@ -128,7 +230,8 @@ impl Engine {
     }
 
     /// The client's subnet: link selection (RFC 3527), subnet selection (RFC 3011), relay agent, own address of a
-    /// client that renews past its relay (RFC 2131 section 4.3.2), interface, address of the interface.
+    /// client that renews past its relay (RFC 2131 section 4.3.2), interface, address of the interface. For broadcasts
+    /// the interface comes before the client's own address.
     /// The first that is present decides, except that a `ciaddr` of elsewhere says nothing about where we are.
     fn select_subnet(&self, view: &MessageView<'_>, relay: &RelayAgentView<'_>, origin: &Origin) -> Option<usize> {
         if let Some(link) = relay.link_selection {
@@ -140,17 +243,19 @@ impl Engine {
         if !view.giaddr().is_unspecified() {
             return self.subnet_of(view.giaddr());
         }
-        let by_client = Some(view.ciaddr()).filter(|address| !address.is_unspecified());
-        by_client
-            .and_then(|address| self.subnet_of(address))
-            .or_else(|| {
-                let index = Some(origin.interface).filter(|&index| index != 0)?;
-                self.subnets.iter().position(|subnet| subnet.interfaces.contains(&index))
-            })
-            .or_else(|| self.subnet_of(origin.local))
+        let by_client = || Some(view.ciaddr()).filter(|address| !address.is_unspecified());
+        let by_interface = || {
+            let index = Some(origin.interface).filter(|&index| index != 0)?;
+            self.subnets.iter().position(|subnet| subnet.interfaces.contains(&index))
+        };
+        let by_client = || by_client().and_then(|address| self.subnet_of(address));
+        // A broadcast was sent on the link that it was heard on, whatever address its sender still has.
+        let found =
+            if origin.is_broadcast { by_interface().or_else(by_client) } else { by_client().or_else(by_interface) };
+        found.or_else(|| self.subnet_of(origin.local))
     }
 
-    fn subnet_of(&self, address: Ipv4Addr) -> Option<usize> {
+    pub(crate) fn subnet_of(&self, address: Ipv4Addr) -> Option<usize> {
         let after = self.by_prefix.partition_point(|&(network, _)| network <= address);
         let (_, index) = *self.by_prefix.get(after.checked_sub(1)?)?;
         self.subnets[index].prefix.contains(&address).then_some(index)
@@ -163,7 +268,7 @@ impl Engine {
 
     /// When to call [`on_deadline`](Self::on_deadline) next; `None` while nothing is held that ends.
     pub fn deadline(&self) -> Option<Timestamp> {
-        let end = self.bindings.deadline()?;
+        let end = [self.bindings.deadline(), self.probes.deadline()].into_iter().flatten().min()?;
         let heartbeat = self.settings.clock_step_min / 2;
         Some(self.last_call.map_or(end, |last| end.min(last + heartbeat)))
     }
@@ -183,7 +288,7 @@ impl Engine {
     }
 
     /// Moves the engine's time on; the answer is the time to decide by, which never runs back.
-    fn advance(&mut self, now: Timestamp) -> Timestamp {
+    pub(crate) fn advance(&mut self, now: Timestamp) -> Timestamp {
         let last = self.last_call.unwrap_or(now);
         let step_min = self.settings.clock_step_min;
         let is_step = now.since(last) > step_min || last.since(now) > step_min;
@@ -195,6 +300,7 @@ impl Engine {
             self.exhausted_at.fill(None);
             self.saves_left_from = Some(0);
         }
+        self.end_probes(now, is_step);
         while let Some(ended) = self.bindings.end_next(now) {
             match ended {
                 Ended::Offer => self.counters.offers_lapsed += 1,
@@ -208,6 +314,105 @@ impl Engine {
         now
     }
 
+    /// An operator takes a lease from its client, which is refused when it renews and may ask anew. False when the
+    /// address is leased to nobody.
+    pub fn release(&mut self, address: Ipv4Addr, now: Timestamp) -> bool {
+        let now = self.advance(now);
+        let is_held = |slot: &Slot| {
+            slot.hold == Hold::Leased && slot.lease.as_ref().is_some_and(|lease| lease.state == LeaseState::Bound)
+        };
+        let held = self.bindings.find(address).filter(|&id| is_held(self.bindings.slot(id)));
+        let Some(lease) = held.and_then(|id| self.bindings.take_away(id, now)) else { return false };
+        self.counters.leases_taken += 1;
+        self.effects.push_back(Effect::Save(lease.clone()));
+        self.effects.push_back(Effect::Event(DhcpEvent::Released { lease }));
+        true
+    }
+
+    /// RFC 4388. Only for those who are named in the settings, as it tells whose an address is.
+    fn on_leasequery(
+        &mut self,
+        now: Timestamp,
+        origin: &Origin,
+        view: &MessageView<'_>,
+        own: Ipv4Addr,
+    ) -> Result<(), Drop> {
+        let asker = view.giaddr();
+        let may_ask = |address: &Ipv4Addr| self.settings.leasequery_from.iter().any(|net| net.contains(address));
+        if asker.is_unspecified() || !may_ask(&asker) || !may_ask(origin.source.ip()) {
+            return Err(Drop::NotPermitted);
+        }
+        let mut leases: Vec<&Lease> = match question(view).ok_or(Drop::Malformed)? {
+            Question::Address(address) => {
+                let found = self.bindings.find(address).map(|id| self.bindings.slot(id));
+                found
+                    .filter(|slot| slot.hold == Hold::Leased)
+                    .and_then(|slot| slot.lease.as_ref())
+                    .into_iter()
+                    .collect()
+            }
+            Question::ClientIdentifier(id) => self.leases_of(&[&[0], id].concat()).collect(),
+            Question::Hardware { htype, chaddr } => self.leases_of_hardware(htype, chaddr),
+        };
+        leases.retain(|lease| lease.state == LeaseState::Bound);
+        leases.sort_by_key(|lease| std::cmp::Reverse(lease.starts));
+        let subnet = leases.first().map_or(view.ciaddr(), |lease| lease.address);
+        let subnet = self.subnet_of(subnet).map(|index| &self.subnets[index]);
+        let known = Known { is_ours: subnet.is_some(), leases: &leases };
+        let told = |code: u8| {
+            let option = subnet?.options().iter().find(|option| option.code == code)?;
+            Some(option.data.as_slice())
+        };
+        let bytes = answer(view, own, now, &known, told);
+        self.counters.leasequeries += 1;
+        let destination = Destination::Relay(SocketAddrV4::new(asker, SERVER_PORT));
+        self.effects.push_back(Effect::Send(Reply { destination, bytes, needs_save: false, from: origin.local }));
+        Ok(())
+    }
+
+    /// The leases in force of a client, one for each subnet at most.
+    fn leases_of(&self, client: &[u8]) -> impl Iterator<Item = &Lease> {
+        let slots = (0..self.subnets.len()).filter_map(move |subnet| self.bindings.of_client(subnet, client));
+        let held = slots.map(|id| self.bindings.slot(id)).filter(move |slot| slot.is_leased_to(client));
+        held.filter_map(|slot| slot.lease.as_ref())
+    }
+
+    /// Most clients are known by type and address (RFC 2131 section 4.2), or send just those as their identifier (RFC
+    /// 2132 section 9.14). Only when nobody is, all leases are looked through.
+    fn leases_of_hardware(&self, htype: u8, chaddr: &[u8]) -> Vec<&Lease> {
+        let is_of = |lease: &&Lease| htype == HTYPE_ETHERNET && lease.mac.is_some_and(|mac| mac.0 == *chaddr);
+        let (key, identifier) = ([&[1, htype], chaddr].concat(), [&[0, htype], chaddr].concat());
+        let found: Vec<_> = self.leases_of(&key).chain(self.leases_of(&identifier).filter(is_of)).collect();
+        if found.is_empty() { self.leases_in_force().filter(is_of).collect() } else { found }
+    }
+
+    /// What was heard on the link of another server's messages to clients.
+    pub fn on_foreign(&mut self, now: Timestamp, origin: &Origin, bytes: &[u8]) {
+        let own = self.own_identifier(origin);
+        let Some(heard) = overheard(bytes).filter(|heard| heard.server != own) else { return };
+        self.note_foreign(now, heard.server, None, Ipv4Addr::UNSPECIFIED, origin.interface);
+    }
+
+    pub(crate) fn note_foreign(
+        &mut self,
+        now: Timestamp,
+        server: Ipv4Addr,
+        heard_from: Option<Mac>,
+        relay: Ipv4Addr,
+        interface: u32,
+    ) {
+        self.counters.foreign_servers += 1;
+        if self.foreign.hear(server, now) {
+            let event = DhcpEvent::ForeignServer { server, heard_from, relay, interface };
+            self.effects.push_back(Effect::Event(event));
+        }
+    }
+
+    /// Kinds of devices that got leases, as far as they can be told; counts only.
+    pub fn fingerprints(&self) -> &KindCounts {
+        &self.kinds
+    }
+
     /// What was done so far.
     pub fn counters(&self) -> &Counters {
         &self.counters
@@ -217,7 +422,28 @@ impl Engine {
     /// quarantine, dynamic addresses in all. As of `now` once [`on_deadline`](Self::on_deadline) has been told of it.
     pub fn pool_use(&self, _now: Timestamp) -> impl Iterator<Item = (SubnetId, &str, u64, u64)> {
         let subnets = self.subnets.iter().enumerate();
-        subnets.map(|(index, subnet)| (subnet.id, subnet.name.as_str(), self.bindings.used(index), subnet.size))
+        subnets.map(|(index, subnet)| (subnet.id, subnet.name.as_str(), self.used(index), subnet.size))
+    }
+
+    /// Addresses taken of each class's pools: subnet, class, how many.
+    pub fn class_use(&self) -> impl Iterator<Item = (&str, &str, u64)> {
+        self.subnets.iter().zip(&self.groups).flat_map(|(subnet, groups)| {
+            subnet.groups.iter().zip(groups).filter_map(|((class, _), &group)| {
+                let class = &self.settings.classes[(*class)?];
+                Some((subnet.name.as_str(), class.name.as_str(), self.bindings.used(group)))
+            })
+        })
+    }
+
+    /// Circuits that hold addresses: remote id, circuit id, leases, offers.
+    pub fn circuit_use(&self) -> impl Iterator<Item = (&[u8], &[u8], u32, u32)> {
+        let circuits = self.bindings.circuits.in_use();
+        circuits.map(|circuit| (&*circuit.remote_id, &*circuit.circuit_id, circuit.leases, circuit.offers))
+    }
+
+    /// Dynamic addresses of a subnet that are leased, offered or in quarantine.
+    pub(crate) fn used(&self, subnet: usize) -> u64 {
+        self.groups[subnet].iter().map(|&group| self.bindings.used(group)).sum()
     }
 
     /// All leases in force and the last one of each free address, in the order in which addresses were first used.
@@ -269,6 +495,45 @@ impl Identifiers {
 
 /// How long [`DhcpEvent::PoolExhausted`] is not repeated.
 pub(crate) const EXHAUSTED_EVENT_INTERVAL: Duration = Duration::from_secs(60);
+
+fn check_classes(classes: &[ClassSettings]) -> Result<(), SettingsError> {
+    if classes.len() > CLASSES_MAX {
+        return Err(SettingsError::TooManyClasses { count: classes.len() });
+    }
+    for (index, class) in classes.iter().enumerate() {
+        if classes[..index].iter().any(|other| other.name == class.name) {
+            return Err(SettingsError::DuplicateClass { name: class.name.clone() });
+        }
+        check_options(&class.options, || format!("class `{}`", class.name))?;
+    }
+    Ok(())
+}
+
+/// Numbers the groups of all subnets through.
+fn numbered_groups(subnets: &[Subnet]) -> Result<Vec<Vec<GroupId>>, SettingsError> {
+    let count: usize = subnets.iter().map(|subnet| subnet.groups.len()).sum();
+    if GroupId::try_from(count.max(subnets.len())).is_err() {
+        return Err(SettingsError::TooManySubnets { count: subnets.len() });
+    }
+    let mut numbers = 0..;
+    Ok(subnets.iter().map(|subnet| numbers.by_ref().take(subnet.groups.len()).collect()).collect())
+}
+
+/// A burst is four seconds' worth: a client that starts sends a few messages at once.
+fn buckets(limits: &Limits, seed: u64) -> Option<TokenBuckets> {
+    let rate = limits.packets_per_source_per_second?;
+    Some(TokenBuckets::new(rate, rate.saturating_mul(4), seed))
+}
+
+/// The other subnets of a shared network.
+fn siblings_of(index: usize, subnets: &[Subnet]) -> Vec<usize> {
+    let Some(name) = &subnets[index].shared_network else { return Vec::new() };
+    let others = subnets
+        .iter()
+        .enumerate()
+        .filter(|(other, subnet)| *other != index && subnet.shared_network.as_ref() == Some(name));
+    others.map(|(other, _)| other).collect()
+}
 
 fn check_apart(subnets: &[Subnet]) -> Result<(), SettingsError> {
     for (index, second) in subnets.iter().enumerate() {

@@ -8,15 +8,26 @@
 //! write and read messages with [`client`].
 
 mod bindings;
+mod circuits;
+mod class;
 pub mod client;
 mod counters;
 mod decide;
 mod effect;
 mod engine;
+pub mod fingerprint;
+mod fqdn;
 mod grant;
+mod layers;
+mod leasequery;
+mod limits;
 pub mod message;
+pub mod options;
+mod probe;
+mod reload;
 mod reply;
 mod request;
+pub mod rogue;
 mod settings;
 mod subnet;
 #[cfg(test)]
@@ -25,7 +36,12 @@ mod tests;
 pub use counters::Counters;
 pub use effect::{Destination, DhcpEvent, Effect, Origin, Reply};
 pub use engine::Engine;
-pub use settings::{Reservation, ReservationKey, Settings, SettingsError, SubnetSettings};
+pub use probe::{Probe, ProbeSettings};
+pub use reload::ReloadPreview;
+pub use settings::{
+    CLASSES_MAX, ClassSettings, Limits, Match, OptionSetting, PoolSettings, Reservation, ReservationKey, Settings,
+    SettingsError, SubnetSettings,
+};
 
 /// UDP port of servers and relay agents (RFC 2131 section 4.1).
 pub const SERVER_PORT: u16 = 67;

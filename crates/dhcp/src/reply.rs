@@ -1,9 +1,12 @@
 //! What replies say and where they go: RFC 2131 section 4.1 and table 3.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::{
+    borrow::Cow,
+    net::{Ipv4Addr, SocketAddrV4},
+};
 
 use crate::{
-    CLIENT_PORT, Destination, Engine, Reply, SERVER_PORT,
+    CLIENT_PORT, Destination, Engine, Reply, SERVER_PORT, fqdn,
     message::{HTYPE_ETHERNET, MessageBuilder, MessageType, code},
     request::Request,
 };
@@ -16,27 +19,33 @@ const DATAGRAM_MIN: usize = 576;
 const DATAGRAM_MAX: usize = 1_500;
 
 impl Engine {
-    pub(crate) fn offer(&self, request: &Request<'_>, yiaddr: Ipv4Addr, seconds: u32) -> Reply {
+    pub(crate) fn offer(&mut self, request: &Request<'_>, yiaddr: Ipv4Addr, seconds: u32) -> Reply {
         let mut builder = begin(MessageType::Offer, request);
         builder.yiaddr(yiaddr);
         add_times(&mut builder, request, yiaddr, seconds);
         self.add_parameters(&mut builder, request, Some(yiaddr));
+        self.counters.options_left_out += u64::from(builder.left_out());
         finish(builder, request, to_client(request, yiaddr), false)
     }
 
-    pub(crate) fn ack(&self, request: &Request<'_>, yiaddr: Ipv4Addr, seconds: u32) -> Reply {
+    pub(crate) fn ack(&mut self, request: &Request<'_>, yiaddr: Ipv4Addr, seconds: u32) -> Reply {
         let mut builder = begin(MessageType::Ack, request);
         builder.ciaddr(request.view.ciaddr()).yiaddr(yiaddr);
+        if request.message_type == MessageType::Discover {
+            builder.option(code::RAPID_COMMIT, &[]);
+        }
         add_times(&mut builder, request, yiaddr, seconds);
         self.add_parameters(&mut builder, request, Some(yiaddr));
+        self.counters.options_left_out += u64::from(builder.left_out());
         finish(builder, request, to_client(request, yiaddr), true)
     }
 
     /// The answer to INFORM: no address, no times (RFC 2131 section 4.3.5), straight to the host.
-    pub(crate) fn inform_ack(&self, request: &Request<'_>, address: Ipv4Addr) -> Reply {
+    pub(crate) fn inform_ack(&mut self, request: &Request<'_>, address: Ipv4Addr) -> Reply {
         let mut builder = begin(MessageType::Ack, request);
         builder.ciaddr(request.view.ciaddr());
         self.add_parameters(&mut builder, request, None);
+        self.counters.options_left_out += u64::from(builder.left_out());
         let destination = Destination::Unicast(SocketAddrV4::new(address, CLIENT_PORT));
         finish(builder, request, destination, false)
     }
@@ -53,29 +62,76 @@ impl Engine {
     }
 
     /// The mask always, then what the client asks for in its order (RFC 2132 section 9.8), or all there is when it
-    /// names nothing. What does not fit is left out, the least wanted first.
+    /// names nothing, then what is sent unasked. What has no room is left out, the least wanted first.
+    ///
+    /// Of several layers that have an option (reservation, class, subnet) the first counts.
     fn add_parameters(&self, builder: &mut MessageBuilder, request: &Request<'_>, yiaddr: Option<Ipv4Addr>) {
-        let subnet = &self.subnets[request.subnet];
-        if let Some(mask) = subnet.option(code::SUBNET_MASK) {
-            builder.option(code::SUBNET_MASK, mask);
-        }
-        let Some(wanted) = request.view.option(code::PARAMETER_LIST) else {
-            for (code, data) in subnet.options().iter().filter(|option| option.0 != code::SUBNET_MASK) {
-                builder.option(*code, data);
-            }
-            return;
-        };
+        let layers = self.options_for(request, yiaddr);
+        let find = |code: u8| layers.clone().find(|option| option.code == code).map(|option| option.data.as_slice());
+        let name = || self.subnets[request.subnet].reserved_name(yiaddr?).map(|name| name.as_str().as_bytes());
         let mut given = [false; 256];
-        given[usize::from(code::SUBNET_MASK)] = true;
-        for &code in wanted {
+        OWN.iter().for_each(|&code| given[usize::from(code)] = true);
+        let mut add = |code: u8| {
             if std::mem::replace(&mut given[usize::from(code)], true) {
-                continue;
+                return;
             }
-            let name = (code == code::HOST_NAME).then(|| subnet.reserved_name(yiaddr?)).flatten();
-            if let Some(data) = name.map(|name| name.as_str().as_bytes()).or_else(|| subnet.option(code)) {
-                builder.option(code, data);
+            let name = (code == code::HOST_NAME).then(name).flatten();
+            let Some(data) = name.or_else(|| find(code)) else { return };
+            match code {
+                code::CLASSLESS_ROUTES => builder.option(code, &with_default_route(data, find(code::ROUTER))),
+                _ => builder.option(code, data),
+            };
+        };
+        let wanted = request.view.option(code::PARAMETER_LIST);
+        add(code::SUBNET_MASK);
+        wanted.unwrap_or_default().iter().for_each(|&code| add(code));
+        for option in layers.clone() {
+            // What a client must ask for to understand it is never sent unasked (RFC 8925 section 3.3).
+            if option.always || (wanted.is_none() && option.code != code::IPV6_ONLY_PREFERRED) {
+                add(option.code);
             }
         }
+        if let Some(sent) = request.view.option(code::CLIENT_FQDN) {
+            let reserved = yiaddr.and_then(|address| self.subnets[request.subnet].reserved_name(address)).cloned();
+            let name = reserved.or_else(|| request.host_name());
+            let domain =
+                find(code::DOMAIN_NAME).and_then(|domain| std::str::from_utf8(domain).ok()).unwrap_or_default();
+            if let Some(data) = name.and_then(|name| fqdn::answer(sent, name.as_str(), domain)) {
+                builder.option(code::CLIENT_FQDN, &data);
+            }
+        }
+    }
+}
+
+/// Options that no setting gives: made for each reply, or no option at all.
+const OWN: [u8; 12] = [
+    code::PAD,
+    code::LEASE_TIME,
+    code::OVERLOAD,
+    code::MESSAGE_TYPE,
+    code::SERVER_IDENTIFIER,
+    code::RENEWAL_TIME,
+    code::REBINDING_TIME,
+    code::CLIENT_IDENTIFIER,
+    code::RAPID_COMMIT,
+    code::CLIENT_FQDN,
+    code::RELAY_AGENT_INFORMATION,
+    code::END,
+];
+
+/// A client that takes option 121 ignores option 3, so the default route is to be in both (RFC 3442, "DHCP Client
+/// Behavior").
+fn with_default_route<'o>(routes: &'o [u8], routers: Option<&[u8]>) -> Cow<'o, [u8]> {
+    let mut left = routes;
+    while let [prefix_len, rest @ ..] = left {
+        if *prefix_len == 0 {
+            return Cow::Borrowed(routes);
+        }
+        left = rest.get(usize::from(prefix_len.div_ceil(8)) + 4..).unwrap_or_default();
+    }
+    match routers.and_then(<[u8]>::first_chunk::<4>) {
+        Some(router) => Cow::Owned([routes, &[0], router].concat()),
+        None => Cow::Borrowed(routes),
     }
 }
 

@@ -6,6 +6,7 @@ use model::{HostName, Mac, Timestamp};
 
 use crate::{
     Origin,
+    class::ClassSet,
     counters::Drop,
     message::{BOOTREQUEST, HTYPE_ETHERNET, MessageType, MessageView, RelayAgentView, code},
 };
@@ -24,6 +25,8 @@ pub(crate) struct Request<'p> {
     pub(crate) subnet: usize,
     /// What our option 54 is towards this client.
     pub(crate) server: Ipv4Addr,
+    /// What kinds of client it is.
+    pub(crate) classes: ClassSet,
 }
 
 impl Request<'_> {
@@ -42,6 +45,10 @@ impl Request<'_> {
     /// True unless option 54 names another server.
     pub(crate) fn is_for_us(&self) -> bool {
         self.view.address_option(code::SERVER_IDENTIFIER).is_none_or(|server| server == self.server)
+    }
+
+    pub(crate) fn asks_for(&self, code: u8) -> bool {
+        self.view.option(code::PARAMETER_LIST).is_some_and(|list| list.contains(&code))
     }
 
     /// The name the client wants: option 81 (RFC 4702) before option 12, sanitised.
@@ -105,7 +112,8 @@ pub(crate) fn understand<'p>(
     }
     let message_type = match view.message_type() {
         None if view.option(code::MESSAGE_TYPE).is_some_and(|data| data.len() != 1) => return Err(Drop::Malformed),
-        None | Some(MessageType::Offer | MessageType::Ack | MessageType::Nak) => return Err(Drop::NotARequest),
+        None => return Err(Drop::NotARequest),
+        Some(kind) if kind.is_of_servers() => return Err(Drop::NotARequest),
         Some(kind) => kind,
     };
     let has_len = |code: u8, len: usize| view.option(code).is_none_or(|data| data.len() == len);
@@ -117,7 +125,10 @@ pub(crate) fn understand<'p>(
         (code::MESSAGE_SIZE, 2),
     ];
     let is_group = view.htype() == HTYPE_ETHERNET && view.mac().is_none_or(Mac::is_multicast);
-    if !sizes.iter().all(|&(code, len)| has_len(code, len)) || view.chaddr().is_empty() || is_group {
+    if !sizes.iter().all(|&(code, len)| has_len(code, len))
+        || (view.chaddr().is_empty() && message_type != MessageType::LeaseQuery)
+        || is_group
+    {
         return Err(Drop::Malformed);
     }
     let relay =

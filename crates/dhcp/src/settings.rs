@@ -4,6 +4,8 @@ use ipnet::Ipv4Net;
 use model::{HostName, Mac, SubnetId};
 use thiserror::Error;
 
+use crate::ProbeSettings;
+
 /// What the engine serves, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -24,6 +26,104 @@ pub struct Settings {
     /// leases are moved along with it. While leases are held the engine asks to be called at least twice as often.
     /// [`Duration::MAX`] = the clock never steps, as in a rehearsal.
     pub clock_step_min: Duration,
+    /// Kinds of clients, at most [`CLASSES_MAX`]; of several that match, the first that says something counts.
+    pub classes: Vec<ClassSettings>,
+    /// What one port, relay or sender may take.
+    pub limits: Limits,
+    /// Who may ask whose an address is (RFC 4388).
+    pub leasequery_from: Vec<Ipv4Net>,
+    /// Asking whether somebody sits on an address before it is offered.
+    pub probe: ProbeSettings,
+}
+
+/// Classes in one plan.
+pub const CLASSES_MAX: usize = 64;
+
+/// A kind of client, with its own pools, options and lease time.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClassSettings {
+    /// Its name in pools and metrics.
+    pub name: String,
+    /// Ways to be a member: all conditions of one of them must hold. A way without conditions is nobody's.
+    pub when: Vec<Vec<Match>>,
+    /// Before the subnet's own.
+    pub options: Vec<OptionSetting>,
+    /// Instead of the subnet's.
+    pub lease: Option<Duration>,
+}
+
+/// A property of a client's message.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Match {
+    /// Option 60 begins so.
+    VendorClassPrefix(Vec<u8>),
+    /// Option 77 is so, or one of its instances is (RFC 3004).
+    UserClass(Vec<u8>),
+    /// Option 82 sub-option 1 begins so.
+    CircuitIdPrefix(Vec<u8>),
+    /// Option 82 sub-option 2 begins so.
+    RemoteIdPrefix(Vec<u8>),
+    /// The hardware address begins so.
+    MacPrefix(Vec<u8>),
+    /// Option 55 is exactly so.
+    ParameterList(Vec<u8>),
+}
+
+/// An option as it goes on the wire.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OptionSetting {
+    /// Its code.
+    pub code: u8,
+    /// Its data, split as needed when it is longer than 255 octets (RFC 3396).
+    pub data: Vec<u8>,
+    /// Sent though the client did not ask for it.
+    pub always: bool,
+}
+
+/// Addresses to hand out.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PoolSettings {
+    /// The first address.
+    pub first: Ipv4Addr,
+    /// The last address.
+    pub last: Ipv4Addr,
+    /// Only for this class; its members take from here before the common pools.
+    pub class: Option<String>,
+}
+
+impl PoolSettings {
+    /// A pool for everybody.
+    pub fn common(first: Ipv4Addr, last: Ipv4Addr) -> Self {
+        Self { first, last, class: None }
+    }
+}
+
+/// What one port, relay or sender may take before it gets no more. Renewals are never refused by any of them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Leases at one time behind one circuit (option 82 sub-options 1 and 2 together).
+    pub leases_per_circuit: Option<u32>,
+    /// Offers at one time behind one circuit.
+    pub offers_per_circuit: Option<u32>,
+    /// Addresses in an hour that clients behind one circuit may report as in use; further reports are dropped.
+    pub declines_per_circuit_per_hour: Option<u32>,
+    /// Leases at one time behind one relay agent that names itself (option 82 sub-option 2).
+    pub leases_per_relay: Option<u32>,
+    /// Messages in a second from one hardware address, with a burst of four times as many.
+    pub packets_per_source_per_second: Option<u32>,
+}
+
+impl Default for Limits {
+    /// Nothing is limited but DECLINE, which costs an address each time: 16 an hour.
+    fn default() -> Self {
+        Self {
+            leases_per_circuit: None,
+            offers_per_circuit: None,
+            declines_per_circuit_per_hour: Some(16),
+            leases_per_relay: None,
+            packets_per_source_per_second: None,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -36,6 +136,10 @@ impl Default for Settings {
             authoritative: true,
             offers_outstanding_max: 16_384,
             clock_step_min: Duration::from_secs(300),
+            classes: Vec::new(),
+            limits: Limits::default(),
+            leasequery_from: Vec::new(),
+            probe: ProbeSettings::default(),
         }
     }
 }
@@ -49,9 +153,9 @@ pub struct SubnetSettings {
     pub name: String,
     /// Its prefix.
     pub prefix: Ipv4Net,
-    /// First and last address of each range to hand out, both inclusive. Network, broadcast, gateway, server,
-    /// excluded and reserved addresses inside are left out by themselves.
-    pub pools: Vec<(Ipv4Addr, Ipv4Addr)>,
+    /// Ranges to hand out. Network, broadcast, gateway, server, excluded and reserved addresses inside are left out by
+    /// themselves.
+    pub pools: Vec<PoolSettings>,
     /// Addresses never to hand out.
     pub excluded: Vec<Ipv4Addr>,
     /// Option 3.
@@ -68,6 +172,18 @@ pub struct SubnetSettings {
     pub reservations: Vec<Reservation>,
     /// Indexes of the interfaces whose own link this subnet is.
     pub direct_interfaces: Vec<u32>,
+    /// Other options, and other data for those above.
+    pub options: Vec<OptionSetting>,
+    /// A DISCOVER that asks for it is answered with an ACK at once (RFC 4039).
+    pub rapid_commit: bool,
+    /// Clients that can do without IPv4 are told to, for so long (option 108, RFC 8925).
+    pub ipv6_only_wait: Option<Duration>,
+    /// Option 114: URI of the captive portal's API (RFC 8910).
+    pub captive_portal: Option<String>,
+    /// Subnets with the same name here are on one link: when one is full, clients get addresses of the next.
+    pub shared_network: Option<String>,
+    /// What the lease time shrinks to while the pools fill from 80 to 95 %. `None` = half of it. Never below 5 minutes.
+    pub lease_under_pressure: Option<Duration>,
 }
 
 impl SubnetSettings {
@@ -86,6 +202,12 @@ impl SubnetSettings {
             lease: Duration::from_secs(3600),
             reservations: Vec::new(),
             direct_interfaces: Vec::new(),
+            options: Vec::new(),
+            rapid_commit: false,
+            ipv6_only_wait: None,
+            captive_portal: None,
+            shared_network: None,
+            lease_under_pressure: None,
         }
     }
 }
@@ -99,9 +221,12 @@ pub struct Reservation {
     pub address: Ipv4Addr,
     /// Name of the client, before what it calls itself. Sent as option 12 when asked for.
     pub host_name: Option<HostName>,
+    /// For this client, before those of its classes.
+    pub options: Vec<OptionSetting>,
 }
 
-/// What a reservation goes by. A client identifier counts before a MAC, a MAC before a circuit.
+/// What a reservation goes by. A client identifier counts before a MAC, a MAC before a circuit, a circuit before a
+/// remote id.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum ReservationKey {
     /// The Ethernet address, whatever client identifier comes with it (network boot, then operating system).
@@ -110,6 +235,8 @@ pub enum ReservationKey {
     ClientId(Vec<u8>),
     /// Option 82 sub-option 1: whoever is plugged into that port.
     CircuitId(Vec<u8>),
+    /// Option 82 sub-option 2: whoever is behind that agent.
+    RemoteId(Vec<u8>),
 }
 
 /// Why the settings cannot be served.
@@ -142,6 +269,18 @@ pub enum SettingsError {
     TooManyServers { subnet: String, count: usize },
     #[error("domain `{domain}` of subnet `{subnet}` is not a domain name of ASCII letters, digits and hyphens")]
     Domain { subnet: String, domain: String },
+    #[error("pool {first} to {last} of subnet `{subnet}` is for class `{class}`, which is not defined")]
+    UnknownClass { subnet: String, first: Ipv4Addr, last: Ipv4Addr, class: String },
+    #[error("{count} subnets are more than can be served")]
+    TooManySubnets { count: usize },
+    #[error("{count} classes are defined, {CLASSES_MAX} can be told apart")]
+    TooManyClasses { count: usize },
+    #[error("class `{name}` is defined twice")]
+    DuplicateClass { name: String },
+    #[error("option {code} of {place} is one that the server sets itself")]
+    OptionNotSettable { place: String, code: u8 },
+    #[error("the captive portal `{uri}` of subnet `{subnet}` is not an https URI of at most 255 octets (RFC 8910)")]
+    CaptivePortal { subnet: String, uri: String },
     #[error("leases of subnet `{subnet}` are shorter than {LEASE_MIN_SECONDS} s")]
     LeaseTooShort { subnet: String },
 }

@@ -8,7 +8,10 @@ use std::{
 use ipnet::Ipv4Net;
 use model::{HostName, Mac, SubnetId};
 
-use crate::{ReservationKey, SettingsError, SubnetSettings, message::code, settings::LEASE_MIN_SECONDS};
+use crate::{
+    ClassSettings, OptionSetting, PoolSettings, ReservationKey, SettingsError, SubnetSettings, message::code,
+    settings::LEASE_MIN_SECONDS,
+};
 
 /// A subnet, ready to serve.
 #[derive(Debug)]
@@ -16,24 +19,46 @@ pub(crate) struct Subnet {
     pub(crate) id: SubnetId,
     pub(crate) name: String,
     pub(crate) prefix: Ipv4Net,
-    /// Ranges to hand out, ascending, inclusive.
-    pub(crate) pools: Vec<(Ipv4Addr, Ipv4Addr)>,
+    /// Ranges to hand out, ascending, inclusive, with the index of the class that each is for.
+    pools: Vec<Pool>,
+    /// The classes that pools are for, `None` last: each with its ranges.
+    pub(crate) groups: Vec<PoolGroup>,
     /// Seconds; `u32::MAX` = for ever.
     pub(crate) lease_seconds: u32,
+    /// What it shrinks to when the pools are full.
+    pub(crate) pressed_seconds: u32,
+    pub(crate) rapid_commit: bool,
+    pub(crate) is_ipv6_mostly: bool,
+    pub(crate) shared_network: Option<String>,
     pub(crate) interfaces: Vec<u32>,
     /// Addresses that can be handed out to anybody.
     pub(crate) size: u64,
     never: BTreeSet<Ipv4Addr>,
-    reservations: Vec<(Ipv4Addr, Option<HostName>)>,
+    reservations: Vec<(Ipv4Addr, Option<HostName>, Vec<OptionSetting>)>,
     by_key: BTreeMap<ReservationKey, usize>,
     by_address: BTreeMap<Ipv4Addr, usize>,
     /// Options that do not depend on the client, encoded, in the order sent to a client that names none.
-    options: Vec<(u8, Vec<u8>)>,
+    options: Vec<OptionSetting>,
+}
+
+/// The class that some pools are for, `None` = everybody, and their ranges, inclusive.
+pub(crate) type PoolGroup = (Option<usize>, Vec<(Ipv4Addr, Ipv4Addr)>);
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Pool {
+    first: Ipv4Addr,
+    last: Ipv4Addr,
+    class: Option<usize>,
 }
 
 impl Subnet {
-    pub(crate) fn new(settings: SubnetSettings, server_identifier: Ipv4Addr) -> Result<Self, SettingsError> {
-        let pools = checked_pools(&settings)?;
+    /// `classes` are the names of the classes in order.
+    pub(crate) fn new(
+        settings: SubnetSettings,
+        server_identifier: Ipv4Addr,
+        classes: &[ClassSettings],
+    ) -> Result<Self, SettingsError> {
+        let pools = checked_pools(&settings, classes)?;
         let options = encoded_options(&settings)?;
         let mut never: BTreeSet<_> = settings.name_servers.iter().chain(&settings.ntp_servers).copied().collect();
         never.extend(settings.gateway.into_iter().chain([server_identifier]));
@@ -44,6 +69,11 @@ impl Subnet {
             id: settings.id,
             prefix: settings.prefix,
             lease_seconds: lease_seconds(&settings)?,
+            pressed_seconds: pressed_seconds(&settings),
+            rapid_commit: settings.rapid_commit,
+            is_ipv6_mostly: settings.ipv6_only_wait.is_some(),
+            shared_network: settings.shared_network.clone(),
+            groups: grouped(&pools),
             interfaces: settings.direct_interfaces.clone(),
             size: 0,
             pools,
@@ -59,7 +89,7 @@ impl Subnet {
         let left_out: BTreeSet<_> = subnet.never.iter().chain(subnet.by_address.keys()).collect();
         let left_out = left_out.into_iter().filter(|address| subnet.is_in_pool(**address)).count();
         let all: u64 =
-            subnet.pools.iter().map(|&(first, last)| u64::from(u32::from(last) - u32::from(first)) + 1).sum();
+            subnet.pools.iter().map(|pool| u64::from(u32::from(pool.last) - u32::from(pool.first)) + 1).sum();
         subnet.size = all - u64::try_from(left_out).unwrap_or(all);
         Ok(subnet)
     }
@@ -80,19 +110,31 @@ impl Subnet {
             if self.by_key.insert(reservation.client.clone(), index).is_some() {
                 return Err(SettingsError::DuplicateReservationKey { subnet, address });
             }
-            self.reservations.push((address, reservation.host_name.clone()));
+            check_options(&reservation.options, || format!("the reservation of {address}"))?;
+            self.reservations.push((address, reservation.host_name.clone(), reservation.options.clone()));
         }
         Ok(())
     }
 
-    fn is_in_pool(&self, address: Ipv4Addr) -> bool {
-        let after = self.pools.partition_point(|&(first, _)| first <= address);
-        after > 0 && address <= self.pools[after - 1].1
+    fn pool_of(&self, address: Ipv4Addr) -> Option<&Pool> {
+        let after = self.pools.partition_point(|pool| pool.first <= address);
+        self.pools.get(after.checked_sub(1)?).filter(|pool| address <= pool.last)
     }
 
-    /// True when the address may go to any client: in a pool, and neither reserved nor somebody's own.
+    fn is_in_pool(&self, address: Ipv4Addr) -> bool {
+        self.pool_of(address).is_some()
+    }
+
+    /// True when the address is in a pool, and neither reserved nor somebody's own.
     pub(crate) fn is_dynamic(&self, address: Ipv4Addr) -> bool {
-        self.is_in_pool(address) && !self.never.contains(&address) && !self.by_address.contains_key(&address)
+        self.group_of(address).is_some()
+    }
+
+    /// Index in [`Self::groups`] of the pool that hands out the address, unless it is reserved or somebody's own.
+    pub(crate) fn group_of(&self, address: Ipv4Addr) -> Option<usize> {
+        let class = self.pool_of(address)?.class;
+        let is_free = !self.never.contains(&address) && !self.by_address.contains_key(&address);
+        is_free.then(|| self.groups.iter().position(|group| group.0 == class)).flatten()
     }
 
     /// True when the address is set aside for some client.
@@ -106,6 +148,7 @@ impl Subnet {
         client_id: Option<&[u8]>,
         mac: Option<Mac>,
         circuit_id: &[u8],
+        remote_id: &[u8],
     ) -> Option<(Ipv4Addr, bool)> {
         if self.by_key.is_empty() {
             return None;
@@ -117,8 +160,11 @@ impl Subnet {
         if let Some(address) = mac.and_then(|mac| find(ReservationKey::Mac(mac))) {
             return Some((address, true));
         }
-        let circuit_id = Some(circuit_id).filter(|id| !id.is_empty())?;
-        find(ReservationKey::CircuitId(circuit_id.to_vec())).map(|address| (address, false))
+        let circuit = Some(circuit_id).filter(|id| !id.is_empty());
+        let remote = Some(remote_id).filter(|id| !id.is_empty());
+        let by_circuit = circuit.and_then(|id| find(ReservationKey::CircuitId(id.to_vec())));
+        let address = by_circuit.or_else(|| find(ReservationKey::RemoteId(remote?.to_vec())))?;
+        Some((address, false))
     }
 
     /// The name that goes with a reserved address.
@@ -126,22 +172,21 @@ impl Subnet {
         self.by_address.get(&address).and_then(|&index| self.reservations[index].1.as_ref())
     }
 
-    /// Options that do not depend on the client, in the order for a client that names none.
-    pub(crate) fn options(&self) -> &[(u8, Vec<u8>)] {
-        &self.options
+    /// The options that go with a reserved address.
+    pub(crate) fn reserved_options(&self, address: Ipv4Addr) -> &[OptionSetting] {
+        self.by_address.get(&address).map_or(&[], |&index| &self.reservations[index].2)
     }
 
-    /// The data of one of [`Self::options`].
-    pub(crate) fn option(&self, code: u8) -> Option<&[u8]> {
-        self.options.iter().find(|option| option.0 == code).map(|option| option.1.as_slice())
+    /// Options that do not depend on the client, in the order for a client that names none.
+    pub(crate) fn options(&self) -> &[OptionSetting] {
+        &self.options
     }
 }
 
-fn checked_pools(settings: &SubnetSettings) -> Result<Vec<(Ipv4Addr, Ipv4Addr)>, SettingsError> {
+fn checked_pools(settings: &SubnetSettings, classes: &[ClassSettings]) -> Result<Vec<Pool>, SettingsError> {
     let subnet = || settings.name.clone();
-    let mut pools = settings.pools.clone();
-    pools.sort_unstable();
-    for &(first, last) in &pools {
+    let mut pools = Vec::with_capacity(settings.pools.len());
+    for &PoolSettings { first, last, ref class } in &settings.pools {
         if first > last {
             return Err(SettingsError::PoolReversed { subnet: subnet(), first, last });
         }
@@ -149,10 +194,47 @@ fn checked_pools(settings: &SubnetSettings) -> Result<Vec<(Ipv4Addr, Ipv4Addr)>,
         if !prefix.contains(&first) || !prefix.contains(&last) {
             return Err(SettingsError::PoolOutsidePrefix { subnet: subnet(), prefix, first, last });
         }
+        let index = |name: &String| {
+            let found = classes.iter().position(|class| class.name == *name);
+            found.ok_or_else(|| SettingsError::UnknownClass { subnet: subnet(), first, last, class: name.clone() })
+        };
+        pools.push(Pool { first, last, class: class.as_ref().map(index).transpose()? });
     }
-    match pools.windows(2).find(|pair| pair[1].0 <= pair[0].1) {
-        Some(pair) => Err(SettingsError::OverlappingPools { subnet: subnet(), address: pair[1].0 }),
+    pools.sort_unstable_by_key(|pool| (pool.first, pool.last));
+    match pools.windows(2).find(|pair| pair[1].first <= pair[0].last) {
+        Some(pair) => Err(SettingsError::OverlappingPools { subnet: subnet(), address: pair[1].first }),
         None => Ok(pools),
+    }
+}
+
+/// By class, those of classes first.
+fn grouped(pools: &[Pool]) -> Vec<PoolGroup> {
+    let mut groups: BTreeMap<(bool, Option<usize>), Vec<_>> = BTreeMap::new();
+    for pool in pools {
+        groups.entry((pool.class.is_none(), pool.class)).or_default().push((pool.first, pool.last));
+    }
+    groups.into_iter().map(|((_, class), ranges)| (class, ranges)).collect()
+}
+
+/// Options that the server sets by itself, and that a plan must not touch.
+pub(crate) fn check_options(options: &[OptionSetting], place: impl Fn() -> String) -> Result<(), SettingsError> {
+    let own = [
+        0,
+        code::REQUESTED_ADDRESS,
+        code::LEASE_TIME,
+        code::OVERLOAD,
+        code::MESSAGE_TYPE,
+        code::SERVER_IDENTIFIER,
+        code::PARAMETER_LIST,
+        code::CLIENT_IDENTIFIER,
+        code::RELAY_AGENT_INFORMATION,
+        code::RAPID_COMMIT,
+        code::IPV6_ONLY_PREFERRED,
+        255,
+    ];
+    match options.iter().find(|option| own.contains(&option.code)) {
+        Some(option) => Err(SettingsError::OptionNotSettable { place: place(), code: option.code }),
+        None => Ok(()),
     }
 }
 
@@ -163,13 +245,23 @@ fn lease_seconds(settings: &SubnetSettings) -> Result<u32, SettingsError> {
     Ok(u32::try_from(settings.lease.as_secs()).unwrap_or(u32::MAX))
 }
 
-fn encoded_options(settings: &SubnetSettings) -> Result<Vec<(u8, Vec<u8>)>, SettingsError> {
+/// Shortest lease that a full pool makes by itself, seconds.
+const PRESSED_MIN_SECONDS: u64 = 300;
+
+fn pressed_seconds(settings: &SubnetSettings) -> u32 {
+    let lease = settings.lease.as_secs();
+    let pressed = settings.lease_under_pressure.map_or(lease / 2, |pressed| pressed.as_secs());
+    u32::try_from(pressed.max(PRESSED_MIN_SECONDS).min(lease)).unwrap_or(u32::MAX)
+}
+
+fn encoded_options(settings: &SubnetSettings) -> Result<Vec<OptionSetting>, SettingsError> {
     let subnet = || settings.name.clone();
     let prefix = settings.prefix;
     if let Some(gateway) = settings.gateway.filter(|gateway| !prefix.contains(gateway)) {
         return Err(SettingsError::GatewayOutsidePrefix { subnet: subnet(), prefix, gateway });
     }
-    let mut options = Vec::new();
+    check_options(&settings.options, || format!("subnet `{}`", settings.name))?;
+    let mut options: Vec<(u8, Vec<u8>)> = Vec::new();
     // The mask comes before the router (RFC 2132 section 3.3).
     options.push((code::SUBNET_MASK, prefix.netmask().octets().to_vec()));
     let gateway: Vec<_> = settings.gateway.into_iter().collect();
@@ -195,7 +287,49 @@ fn encoded_options(settings: &SubnetSettings) -> Result<Vec<(u8, Vec<u8>)>, Sett
     if prefix.prefix_len() < 31 {
         options.push((code::BROADCAST_ADDRESS, prefix.broadcast().octets().to_vec()));
     }
+    if let Some(uri) = &settings.captive_portal {
+        let is_fine =
+            uri.starts_with("https://") && uri.len() <= 255 && uri.bytes().all(|octet| octet.is_ascii_graphic());
+        if !is_fine {
+            return Err(SettingsError::CaptivePortal { subnet: subnet(), uri: uri.clone() });
+        }
+        options.push((code::CAPTIVE_PORTAL, uri.as_bytes().to_vec()));
+    }
+    let mut options: Vec<_> =
+        options.into_iter().map(|(code, data)| OptionSetting { code, data, always: false }).collect();
+    for given in &settings.options {
+        let mut given = given.clone();
+        if given.code == code::CLASSLESS_ROUTES {
+            given.data = with_default_route(given.data, settings.gateway);
+        }
+        options.retain(|option| option.code != given.code);
+        options.push(given);
+    }
+    if let Some(wait) = settings.ipv6_only_wait {
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+        options.push(OptionSetting {
+            code: code::IPV6_ONLY_PREFERRED,
+            data: seconds.to_be_bytes().to_vec(),
+            always: false,
+        });
+    }
     Ok(options)
+}
+
+/// A client that gets option 121 ignores option 3, so the default route must be in it too (RFC 3442).
+fn with_default_route(mut routes: Vec<u8>, gateway: Option<Ipv4Addr>) -> Vec<u8> {
+    let mut rest = routes.as_slice();
+    let mut has_default = false;
+    while let [width, tail @ ..] = rest {
+        has_default |= *width == 0;
+        let length = usize::from(width.div_ceil(8)) + 4;
+        rest = tail.get(length..).unwrap_or_default();
+    }
+    if let Some(gateway) = gateway.filter(|_| !has_default) {
+        routes.push(0);
+        routes.extend(gateway.octets());
+    }
+    routes
 }
 
 /// A domain name as length-prefixed labels (RFC 1035 section 3.1); `None` when it is not one.

@@ -36,16 +36,32 @@ pub const MESSAGE_SIZE: u8 = 57;
 pub const RENEWAL_TIME: u8 = 58;
 /// T2, seconds (RFC 2132 section 9.12).
 pub const REBINDING_TIME: u8 = 59;
+/// Vendor class identifier (RFC 2132 section 9.13).
+pub const VENDOR_CLASS: u8 = 60;
 /// Client identifier (RFC 2132 section 9.14).
 pub const CLIENT_IDENTIFIER: u8 = 61;
+/// User class (RFC 3004).
+pub const USER_CLASS: u8 = 77;
+/// Rapid commit, no data (RFC 4039 section 4).
+pub const RAPID_COMMIT: u8 = 80;
 /// Client FQDN (RFC 4702 section 2).
 pub const CLIENT_FQDN: u8 = 81;
 /// Relay agent information (RFC 3046 section 2).
 pub const RELAY_AGENT_INFORMATION: u8 = 82;
+/// When the client last spoke, seconds ago, of leasequery (RFC 4388 section 6.1).
+pub const CLIENT_LAST_TRANSACTION_TIME: u8 = 91;
+/// Other addresses of the client, of leasequery (RFC 4388 section 6.1).
+pub const ASSOCIATED_IP: u8 = 92;
+/// Seconds to do without IPv4 (RFC 8925 section 3.1).
+pub const IPV6_ONLY_PREFERRED: u8 = 108;
+/// URI of the captive portal's API (RFC 8910 section 2.1).
+pub const CAPTIVE_PORTAL: u8 = 114;
 /// Subnet selection (RFC 3011 section 3).
 pub const SUBNET_SELECTION: u8 = 118;
 /// Domain search list (RFC 3397 section 2).
 pub const DOMAIN_SEARCH: u8 = 119;
+/// Routes, the default route too (RFC 3442).
+pub const CLASSLESS_ROUTES: u8 = 121;
 /// End of options, no length octet (RFC 2132 section 3.2).
 pub const END: u8 = 255;
 

@@ -29,9 +29,9 @@ const SNAME: std::ops::Range<usize> = 44..108;
 const FILE: std::ops::Range<usize> = 108..236;
 const OPTIONS_START: usize = 240;
 
-/// DHCP message type, option 53 (RFC 2132 section 9.6).
+/// DHCP message type, option 53 (RFC 2132 section 9.6, RFC 4388 section 6.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[expect(missing_docs, reason = "the names are RFC 2132's own")]
+#[expect(missing_docs, reason = "the names are the RFCs' own")]
 pub enum MessageType {
     Discover = 1,
     Offer = 2,
@@ -41,6 +41,10 @@ pub enum MessageType {
     Nak = 6,
     Release = 7,
     Inform = 8,
+    LeaseQuery = 10,
+    LeaseUnassigned = 11,
+    LeaseUnknown = 12,
+    LeaseActive = 13,
 }
 
 impl MessageType {
@@ -55,8 +59,22 @@ impl MessageType {
             6 => Self::Nak,
             7 => Self::Release,
             8 => Self::Inform,
+            10 => Self::LeaseQuery,
+            11 => Self::LeaseUnassigned,
+            12 => Self::LeaseUnknown,
+            13 => Self::LeaseActive,
             _ => return None,
         })
+    }
+
+    /// True for what servers say and only clients hear.
+    pub const fn is_of_servers(self) -> bool {
+        match self {
+            Self::Offer | Self::Ack | Self::Nak | Self::LeaseUnassigned | Self::LeaseUnknown | Self::LeaseActive => {
+                true
+            }
+            Self::Discover | Self::Request | Self::Decline | Self::Release | Self::Inform | Self::LeaseQuery => false,
+        }
     }
 
     /// The octet on the wire.

@@ -106,15 +106,36 @@ fn long_options_are_split() {
     assert_eq!((view.option(43), view.option(44), view.option(82)), (Some(&data[..]), None, Some(&data[..])));
 }
 
-/// RFC 2132 section 9.10: END included, a reply fills the size it may have to the octet and never goes beyond.
+/// RFC 2132 sections 9.3 and 9.10: a reply never grows beyond its size; what has no room among the options goes to
+/// `file`, then `sname`; what fits nowhere is left out whole and counted. Options written, who is left out, option 52.
 #[test]
 fn replies_end_at_their_size() {
     let asked = client::discover(&sender(1), None);
     let asked = MessageView::parse(&asked).unwrap();
-    for (len, fits) in [(300, true), (301, false)] {
+    for (sizes, missing, overload) in [
+        (&[297][..], &[][..], None),
+        (&[298], &[0], None),
+        (&[297, 125], &[], Some(1)),
+        (&[297, 126], &[1], None),
+        (&[297, 61], &[], Some(1)),
+        (&[297, 125, 61], &[], Some(3)),
+        (&[297, 125, 62, 0], &[2], Some(3)),
+        (&[297, 62, 61, 61, 61, 0], &[4, 5], Some(3)),
+        (&[200, 125, 80, 20], &[], Some(3)),
+    ] {
         let mut builder = MessageBuilder::reply(MessageType::Offer, &asked, 548);
-        assert_eq!(builder.option(43, &vec![7; len]), fits, "{len}");
-        assert_eq!(builder.finish(None).len(), if fits { 548 } else { 300 });
+        let code = |index: usize| 200 + u8::try_from(index).unwrap();
+        let lost: Vec<_> =
+            (0..sizes.len()).filter(|&index| !builder.option(code(index), &vec![7; sizes[index]])).collect();
+        assert_eq!((&lost[..], builder.left_out()), (missing, u32::try_from(missing.len()).unwrap()), "{sizes:?}");
+        let bytes = builder.finish(None);
+        assert!((300..=548).contains(&bytes.len()), "{sizes:?}");
+        let view = MessageView::parse(&bytes).unwrap();
+        assert_eq!(view.option(code::OVERLOAD).map(|data| data[0]), overload, "{sizes:?}");
+        for (index, len) in sizes.iter().enumerate() {
+            let want = (!missing.contains(&index)).then(|| vec![7; *len]);
+            assert_eq!(view.option(code(index)), want.as_deref(), "{index} of {sizes:?}");
+        }
     }
 }
 

@@ -1,10 +1,16 @@
 //! Tests of the engine as a whole. Each names the section of the RFC that it holds the engine to.
 
+mod behaviours;
+mod campus;
 mod clock;
 mod codec;
+mod leasequery;
 mod messages;
+mod option_values;
 mod options;
+mod oracle;
 mod pools;
+mod protection;
 mod relays;
 mod restart;
 mod settings;
@@ -18,7 +24,7 @@ use std::{
 use model::{Lease, Mac, SubnetId, Timestamp};
 
 use crate::{
-    DhcpEvent, Effect, Engine, Origin, Reply, Settings, SubnetSettings,
+    DhcpEvent, Effect, Engine, Origin, PoolSettings, Reply, Settings, SubnetSettings,
     client::{self, ClientReply, Request, Sender},
     message::MessageType,
 };
@@ -49,14 +55,16 @@ pub(crate) fn sender(number: u16) -> Sender<'static> {
 /// Two subnets with ten addresses each: attendees .10 to .19, crew .100 to .109.
 pub(crate) fn example() -> Settings {
     let mut first = SubnetSettings::new(SubnetId(0), "attendee", "198.51.100.0/24".parse().unwrap());
-    first.pools = vec![(attendee(10), attendee(19))];
+    first.pools = vec![PoolSettings::common(attendee(10), attendee(19))];
     first.gateway = Some(GATEWAY);
     first.name_servers = vec![Ipv4Addr::new(192, 0, 2, 53)];
     first.domain = Some("event.example".into());
     first.ntp_servers = vec![Ipv4Addr::new(192, 0, 2, 123)];
     first.direct_interfaces = vec![ATTENDEE_INTERFACE];
+    // Few addresses, so most tests would be under pressure.
+    first.lease_under_pressure = Some(HOUR);
     let mut second = SubnetSettings::new(SubnetId(1), "crew", "203.0.113.0/24".parse().unwrap());
-    second.pools = vec![(crew(100), crew(109))];
+    second.pools = vec![PoolSettings::common(crew(100), crew(109))];
     second.gateway = Some(CREW_GATEWAY);
     Settings { server_identifier: SERVER, subnets: vec![first, second], ..Settings::default() }
 }
@@ -90,6 +98,7 @@ impl Bench {
             engine: Engine::new(settings, 7).unwrap(),
             now: Timestamp::from_secs(1_568_595_600),
             origin: Origin {
+                is_broadcast: false,
                 source: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
                 local: SERVER,
                 interface: ATTENDEE_INTERFACE,

@@ -4,9 +4,10 @@ use model::HostName;
 
 use super::{Bench, attendee, example, mac, sender};
 use crate::{
-    Reservation, ReservationKey,
+    ClassSettings, Match, OptionSetting, Reservation, ReservationKey,
     client::{ClientReply, Sender},
     message::{MessageBuilder, MessageType, MessageView, code},
+    options::{Value, by_code, encode},
 };
 
 fn codes_in_order(bytes: &[u8]) -> Vec<u8> {
@@ -158,6 +159,7 @@ fn reserved_names_are_told() {
         client: ReservationKey::Mac(mac(1)),
         address: attendee(5),
         host_name: HostName::sanitise(b"printer"),
+        options: Vec::new(),
     }];
     let mut bench = Bench::new(settings);
     let who = Sender { parameters: &[12, 3], host_name: Some("something"), ..sender(1) };
@@ -166,4 +168,62 @@ fn reserved_names_are_told() {
     assert_eq!(ack.option(12).as_deref(), Some(&b"printer"[..]));
     assert_eq!(bench.saves()[0].host_name, HostName::sanitise(b"printer"));
     assert_eq!(bench.discover(&Sender { parameters: &[12], ..sender(2) }).unwrap().option(12), None);
+}
+
+/// RFC 3442: routes of a class get the default route too, that of the class when it has one.
+#[test]
+fn routes_of_a_class_have_the_default_route() {
+    let option = |code: u8, data: &[u8]| OptionSetting { code, data: data.to_vec(), always: true };
+    let route = [8, 10, 198, 51, 100, 9];
+    for (of_class, router) in [
+        (vec![option(121, &route)], [198, 51, 100, 1]),
+        (vec![option(3, &[198, 51, 100, 7]), option(121, &route)], [198, 51, 100, 7]),
+    ] {
+        let when = vec![vec![Match::MacPrefix(mac(1).0.to_vec())]];
+        let mut settings = example();
+        settings.classes = vec![ClassSettings { name: "ap".into(), when, options: of_class, lease: None }];
+        let mut bench = Bench::new(settings);
+        let offer = bench.discover(&Sender { parameters: &[3], ..sender(1) }).unwrap();
+        assert_eq!(offer.option(code::ROUTER), Some(router.to_vec()));
+        assert_eq!(offer.option(121), Some([&route[..], &[0], &router].concat()), "{router:?}");
+        assert_eq!(bench.discover(&sender(2)).unwrap().option(121), None, "not of the class");
+    }
+}
+
+/// An option of several layers is there once, with the value of the most particular, also when only another layer
+/// sends it unasked; one that the server makes itself cannot be doubled.
+#[test]
+fn layers_never_double_an_option() {
+    let option = |code: u8, data: &[u8], always| OptionSetting { code, data: data.to_vec(), always };
+    let mut settings = example();
+    let when = vec![vec![Match::MacPrefix(mac(1).0.to_vec())]];
+    let options = vec![option(17, b"class", false), option(58, &[0, 0, 0, 1], true)];
+    settings.classes = vec![ClassSettings { name: "ap".into(), when, options, lease: None }];
+    settings.subnets[0].options = vec![option(17, b"subnet", true)];
+    let mut bench = Bench::new(settings);
+    let offer = bench.discover(&Sender { parameters: &[1, 17, 58, 59], ..sender(1) }).unwrap();
+    let unasked = bench.discover(&Sender { parameters: &[1], ..sender(1) }).unwrap();
+    for answer in [&offer, &unasked] {
+        assert_eq!(answer.option(17).as_deref(), Some(&b"class"[..]));
+        assert_eq!(answer.option(code::RENEWAL_TIME).map(|data| data.len()), Some(4));
+        assert_eq!(codes_in_order(&answer.reply.bytes), [53, 54, 51, 58, 59, 1, 17]);
+    }
+    let other = bench.discover(&Sender { parameters: &[1], ..sender(2) }).unwrap();
+    assert_eq!(other.option(17).as_deref(), Some(&b"subnet"[..]));
+}
+
+/// RFC 3396 section 6: a search list of more than 255 octets is told in pieces.
+#[test]
+fn long_search_lists_are_told_in_pieces() {
+    let domains = (0..20).map(|number| format!("hall-{number:03}.example")).collect();
+    let data = encode(by_code(code::DOMAIN_SEARCH).unwrap(), &Value::Domains(domains)).unwrap();
+    let mut settings = example();
+    settings.subnets[0].options = vec![OptionSetting { code: code::DOMAIN_SEARCH, data: data.clone(), always: false }];
+    let mut builder = MessageBuilder::request(MessageType::Discover, 1, mac(1));
+    builder.option(code::PARAMETER_LIST, &[119]);
+    builder.option(code::MESSAGE_SIZE, &1500_u16.to_be_bytes());
+    let offer = Bench::new(settings.clone()).send(&builder.finish(None)).unwrap();
+    assert_eq!((data.len(), offer.option(code::DOMAIN_SEARCH)), (360, Some(data)));
+    let small = Bench::new(settings).discover(&sender(1)).unwrap();
+    assert_eq!(small.option(code::DOMAIN_SEARCH), None, "no room for it: left out whole");
 }

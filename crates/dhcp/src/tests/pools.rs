@@ -4,7 +4,7 @@ use model::SubnetId;
 
 use super::{Bench, GATEWAY, HOUR, SERVER, attendee, example, kind, mac, sender};
 use crate::{
-    DhcpEvent, Reservation, ReservationKey, Settings,
+    DhcpEvent, PoolSettings, Reservation, ReservationKey, Settings,
     client::{self, Sender},
     message::MessageType,
 };
@@ -103,13 +103,18 @@ fn some_addresses_go_to_nobody() {
     let mut settings = example();
     settings.server_identifier = attendee(7);
     let subnet = &mut settings.subnets[0];
-    subnet.pools = vec![(attendee(128), attendee(255)), (attendee(0), attendee(8))];
+    subnet.pools =
+        vec![PoolSettings::common(attendee(128), attendee(255)), PoolSettings::common(attendee(0), attendee(8))];
     subnet.name_servers = vec![attendee(2)];
     subnet.ntp_servers = vec![attendee(3)];
     subnet.excluded = vec![attendee(4), attendee(99)];
     subnet.excluded.extend((130..=254).map(attendee));
-    subnet.reservations =
-        vec![Reservation { client: ReservationKey::Mac(mac(1)), address: attendee(5), host_name: None }];
+    subnet.reservations = vec![Reservation {
+        client: ReservationKey::Mac(mac(1)),
+        address: attendee(5),
+        host_name: None,
+        options: Vec::new(),
+    }];
     let mut bench = Bench::new(settings);
     assert_eq!(bench.engine.pool_use(bench.now).next(), Some((SubnetId(0), "attendee", 0, 4)));
     let relayed = |number| sender(number).relayed(attendee(129), b"");
@@ -132,7 +137,7 @@ fn point_to_point_prefixes() {
     let mut settings = example();
     let subnet = &mut settings.subnets[0];
     subnet.prefix = "198.51.100.10/31".parse().unwrap();
-    subnet.pools = vec![(attendee(10), attendee(11))];
+    subnet.pools = vec![PoolSettings::common(attendee(10), attendee(11))];
     (subnet.gateway, subnet.reservations) = (Some(attendee(11)), Vec::new());
     assert_eq!(Bench::new(settings).bind(&sender(1)), attendee(10));
 }
@@ -140,7 +145,7 @@ fn point_to_point_prefixes() {
 /// RFC 2131 section 4.3.1: manual allocation, by identifier, MAC and port.
 #[test]
 fn reservations() {
-    let reserve = |client, last| Reservation { client, address: attendee(last), host_name: None };
+    let reserve = |client, last| Reservation { client, address: attendee(last), host_name: None, options: Vec::new() };
     let mut settings = example();
     settings.subnets[0].reservations = vec![
         reserve(ReservationKey::Mac(mac(1)), 12),
@@ -172,8 +177,12 @@ fn a_reservation_waits_for_its_address() {
     bench.bind(&sender(2));
     let lease = bench.engine.lease_of(attendee(10)).unwrap().clone();
     let mut settings = example();
-    settings.subnets[0].reservations =
-        vec![Reservation { client: ReservationKey::Mac(mac(1)), address: attendee(10), host_name: None }];
+    settings.subnets[0].reservations = vec![Reservation {
+        client: ReservationKey::Mac(mac(1)),
+        address: attendee(10),
+        host_name: None,
+        options: Vec::new(),
+    }];
     let mut bench = Bench::new(settings);
     bench.engine.restore(lease, bench.now);
     assert_eq!(bench.bind(&sender(1)), attendee(11));

@@ -3,7 +3,28 @@ use std::net::Ipv4Addr;
 use model::{Lease, LeaseState, SubnetId};
 
 use super::{Bench, HOUR, SERVER, attendee, crew, example, kind, sender};
-use crate::{client, message::MessageType};
+use crate::{PoolSettings, client, message::MessageType};
+
+/// The walk through the pools goes on behind what was restored before the first packet comes, so that nobody waits for
+/// it, and a full subnet of a shared network is known to be full.
+#[test]
+fn a_full_subnet_is_known_to_be_full_after_a_restart() {
+    let mut settings = example();
+    for subnet in &mut settings.subnets {
+        subnet.shared_network = Some("hall".into());
+    }
+    let mut bench = Bench::new(settings.clone());
+    for number in 0..10 {
+        bench.bind(&sender(number));
+    }
+    let leases: Vec<_> = bench.engine.leases().cloned().collect();
+    let now = bench.now;
+    let mut bench = Bench::new(settings);
+    bench.now = now;
+    bench.engine.restore_all(leases, now);
+    assert_eq!(bench.discover(&sender(20)).map(|offer| offer.yiaddr), Some(crew(100)));
+    assert!(bench.events().is_empty());
+}
 
 /// What was saved by an engine, in order, brings up another that knows the same.
 #[test]
@@ -67,7 +88,7 @@ fn leases_outside_the_pools_are_kept_until_their_end() {
     }
     let leases: Vec<Lease> = bench.engine.leases().cloned().collect();
     let mut settings = example();
-    settings.subnets[0].pools = vec![(attendee(12), attendee(13))];
+    settings.subnets[0].pools = vec![PoolSettings::common(attendee(12), attendee(13))];
     settings.subnets[0].id = SubnetId(4);
     let mut bench = Bench::new(settings);
     for lease in leases {

@@ -1,7 +1,7 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use super::{attendee, crew, example, mac};
-use crate::{Engine, Reservation, ReservationKey, Settings};
+use crate::{Engine, PoolSettings, Reservation, ReservationKey, Settings};
 
 fn check(change: impl FnOnce(&mut Settings), want: &str) {
     let mut settings = example();
@@ -12,10 +12,18 @@ fn check(change: impl FnOnce(&mut Settings), want: &str) {
 
 #[test]
 fn settings_that_cannot_be_served_are_refused() {
-    let reserve = |number, address| Reservation { client: ReservationKey::Mac(mac(number)), address, host_name: None };
-    check(|settings| settings.subnets[0].pools[0].1 = attendee(9), "ends before it starts");
-    check(|settings| settings.subnets[0].pools[0].1 = crew(9), "outside the prefix");
-    check(|settings| settings.subnets[0].pools.push((attendee(19), attendee(30))), "overlap at 198.51.100.19");
+    let reserve = |number, address| Reservation {
+        client: ReservationKey::Mac(mac(number)),
+        address,
+        host_name: None,
+        options: Vec::new(),
+    };
+    check(|settings| settings.subnets[0].pools[0].last = attendee(9), "ends before it starts");
+    check(|settings| settings.subnets[0].pools[0].last = crew(9), "outside the prefix");
+    check(
+        |settings| settings.subnets[0].pools.push(PoolSettings::common(attendee(19), attendee(30))),
+        "overlap at 198.51.100.19",
+    );
     check(|settings| settings.subnets[1].prefix = "198.51.100.128/25".parse().unwrap(), "is outside the prefix");
     check(
         |settings| {

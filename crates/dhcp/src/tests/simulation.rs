@@ -69,7 +69,7 @@ impl Reference {
         assert_eq!(holder, None, "{address} is held by another client than {mac}");
         let rests = self.resting.get(&address).is_some_and(|end| *end > elapsed);
         assert!(!rests, "{address} is in quarantine");
-        assert!(example().subnets[0].pools[0].0 <= address && address <= example().subnets[0].pools[0].1);
+        assert!(example().subnets[0].pools[0].first <= address && address <= example().subnets[0].pools[0].last);
     }
 }
 

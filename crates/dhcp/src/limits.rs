@@ -1,0 +1,131 @@
+//! How fast one source may ask: token buckets in a table of fixed size.
+
+use std::{
+    hash::{BuildHasher, Hash},
+    time::Duration,
+};
+
+use foldhash::{SharedSeed, quality::SeedableRandomState};
+use model::Timestamp;
+
+/// Buckets that one source may be kept in; the others on its shelf belong to sources with a like hash.
+const SHELF: usize = 4;
+/// Shelves of a table, a power of two.
+const SHELVES: usize = 16_384;
+
+/// One bucket for each source, up to [`Self::BUCKETS`]. One look takes constant time, whoever floods.
+///
+/// A source without a bucket takes over the one that is most rested. Full ones hold nothing worth keeping; when none
+/// is full the newcomer goes on with what its predecessor left. So made-up sources gain nothing by their number
+/// beyond one rate for each bucket, and the seed keeps them from choosing whose bucket they take.
+#[derive(Clone, Debug)]
+pub(crate) struct TokenBuckets {
+    shelves: Vec<[Bucket; SHELF]>,
+    /// Time that one token stands for.
+    token: Duration,
+    /// Time that a full bucket stands for.
+    burst: Duration,
+    hasher: SeedableRandomState,
+}
+
+/// When a bucket will be full again, which says how much is in it now (the "virtual scheduling" form of ITU-T I.371).
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    source: u32,
+    full_at: Timestamp,
+}
+
+impl TokenBuckets {
+    /// Sources told apart at one time.
+    #[cfg(test)]
+    pub(crate) const BUCKETS: usize = SHELVES * SHELF;
+
+    /// Full buckets of `burst` tokens, one at least, that gain `rate` tokens in a second, one at least.
+    pub(crate) fn new(rate: u32, burst: u32, seed: u64) -> Self {
+        let token = (Duration::from_secs(1) / rate.max(1)).max(Duration::from_nanos(1));
+        Self {
+            shelves: vec![[Bucket { source: 0, full_at: Timestamp::EPOCH }; SHELF]; SHELVES],
+            token,
+            burst: token.saturating_mul(burst.max(1)),
+            hasher: SeedableRandomState::with_seed(seed, SharedSeed::global_fixed()),
+        }
+    }
+
+    /// Takes a token of the source's; false when its bucket is empty.
+    pub(crate) fn take(&mut self, source: impl Hash, now: Timestamp) -> bool {
+        let hash = self.hasher.hash_one(source);
+        let [shelf, source] = [hash >> 32, hash & u64::from(u32::MAX)];
+        let source = u32::try_from(source).unwrap_or(0);
+        let shelf = usize::try_from(shelf).unwrap_or(0) % SHELVES;
+        let bucket = Self::bucket(&mut self.shelves[shelf], source);
+        // The second bound is for a clock that stepped back: an empty bucket fills from now on.
+        let full_at = bucket.full_at.clamp(now, now + self.burst);
+        let after = full_at + self.token;
+        let has_one = after.since(now) <= self.burst;
+        bucket.full_at = if has_one { after } else { full_at };
+        has_one
+    }
+
+    fn bucket(shelf: &mut [Bucket; SHELF], source: u32) -> &mut Bucket {
+        let own = shelf.iter().position(|bucket| bucket.source == source);
+        let most_rested = || (0..SHELF).min_by_key(|&index| shelf[index].full_at).unwrap_or(0);
+        let bucket = &mut shelf[own.unwrap_or_else(most_rested)];
+        bucket.source = source;
+        bucket
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_secs(1_568_595_600) + Duration::from_millis(millis)
+    }
+
+    /// How many of `count` asked for at once are given.
+    fn taken(buckets: &mut TokenBuckets, source: u32, count: usize, now: Timestamp) -> usize {
+        (0..count).filter(|_| buckets.take(source, now)).count()
+    }
+
+    #[test]
+    fn a_burst_then_the_rate() {
+        let mut buckets = TokenBuckets::new(10, 5, 1);
+        for (millis, want) in [(0, 5), (99, 0), (100, 1), (150, 0), (400, 3), (60_000, 5), (60_000, 0), (60_200, 2)] {
+            assert_eq!(taken(&mut buckets, 7, 20, at(millis)), want, "after {millis} ms");
+        }
+        assert_eq!(taken(&mut buckets, 8, 20, at(60_200)), 5, "another source has its own");
+    }
+
+    #[test]
+    fn odd_rates() {
+        for (rate, burst, want) in [(0, 0, 1), (1, 1, 1), (u32::MAX, 1, 1), (3, 3, 3), (7, 1_000, 1_000)] {
+            let mut buckets = TokenBuckets::new(rate, burst, 1);
+            assert_eq!(taken(&mut buckets, 1, 2_000, at(0)), want, "{rate} {burst}");
+        }
+    }
+
+    /// A clock that steps back does not shut a source out until it has caught up, nor gives it more than a burst.
+    #[test]
+    fn the_clock_may_step() {
+        let mut buckets = TokenBuckets::new(10, 5, 1);
+        let hour = 3_600_000;
+        assert_eq!(taken(&mut buckets, 7, 20, at(hour)), 5);
+        assert_eq!(taken(&mut buckets, 7, 20, at(0)), 0);
+        assert_eq!(taken(&mut buckets, 7, 20, at(200)), 2);
+        assert_eq!(taken(&mut buckets, 7, 20, at(2 * hour)), 5);
+    }
+
+    /// Sources that are quiet are served during a flood by more sources than there are buckets; the flood as a whole
+    /// gets no more than all buckets hold.
+    #[test]
+    fn a_flood_of_sources_is_bounded() {
+        let mut buckets = TokenBuckets::new(1, 2, 1);
+        let count = u32::try_from(TokenBuckets::BUCKETS * 4).unwrap();
+        let given: usize = (0..count).map(|source| taken(&mut buckets, source, 3, at(0))).sum();
+        assert!((TokenBuckets::BUCKETS..=TokenBuckets::BUCKETS * 2).contains(&given), "{given}");
+        assert_eq!(buckets.shelves.len() * SHELF, 65_536);
+        let served = (0..1_000).filter(|source| buckets.take(source + count, at(2_000))).count();
+        assert_eq!(served, 1_000);
+    }
+}

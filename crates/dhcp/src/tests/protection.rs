@@ -1,0 +1,183 @@
+//! One port must not take what others need, and nobody gets an address that somebody sits on.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use model::LeaseState;
+
+use super::{Bench, HOUR, attendee, example, kind, sender};
+use crate::{
+    ClassSettings, DhcpEvent, Limits, Match, PoolSettings, Probe, ProbeSettings, Settings,
+    client::{self, Request},
+    message::{MessageType, RelayAgentInformation},
+};
+
+fn limited(limits: Limits) -> Bench {
+    Bench::new(Settings { limits, ..example() })
+}
+
+fn behind(circuit_id: &str) -> Vec<u8> {
+    let circuit_id = circuit_id.as_bytes().to_vec();
+    RelayAgentInformation { circuit_id, remote_id: b"sw-1".to_vec(), ..RelayAgentInformation::default() }.encode()
+}
+
+/// A port has its cap however its clients come by their addresses, and those who have one keep it.
+#[test]
+fn a_port_cannot_drain_the_pool() {
+    let mut bench = limited(Limits { leases_per_circuit: Some(3), ..Limits::default() });
+    let information = behind("ge-0/0/1");
+    let mut addresses = Vec::new();
+    for number in 1..=3 {
+        addresses.push(bench.bind(&sender(number).relayed(attendee(1), &information)));
+    }
+    for number in 4..20 {
+        let who = sender(number).relayed(attendee(1), &information);
+        assert!(bench.discover(&who).is_none());
+        let free = attendee(10 + u8::try_from(number % 10).unwrap());
+        assert_ne!(kind(bench.select(&who, free)), Some(MessageType::Ack), "a REQUEST without an OFFER");
+    }
+    assert_eq!(bench.used(), 3);
+    for (number, address) in (1..).zip(&addresses) {
+        let who = sender(number).relayed(attendee(1), &information);
+        let renewing = client::request(&who, Request::Extending { address: *address });
+        assert_eq!(kind(bench.send(&renewing)), Some(MessageType::Ack));
+        assert_eq!(bench.discover(&who).map(|offer| offer.yiaddr), Some(*address));
+    }
+    bench.bind(&sender(50).relayed(attendee(1), &behind("ge-0/0/2")));
+}
+
+/// The cap holds also when the offers were all made before the first of them was taken up.
+#[test]
+fn a_port_cannot_drain_the_pool_by_offers() {
+    let mut bench = limited(Limits { leases_per_circuit: Some(3), ..Limits::default() });
+    let information = behind("ge-0/0/1");
+    let clients: Vec<_> = (1..=8).map(|number| sender(number).relayed(attendee(1), &information)).collect();
+    let offers: Vec<_> = clients.iter().map(|who| bench.discover(who).map(|offer| offer.yiaddr)).collect();
+    for (who, address) in clients.iter().zip(offers) {
+        if let Some(address) = address {
+            bench.select(who, address);
+        }
+    }
+    assert_eq!(bench.engine.leases_in_force().count(), 3);
+}
+
+/// Asking for addresses of pools that are for others does not use them up.
+#[test]
+fn strangers_cannot_burn_the_pool_of_a_class() {
+    let mut settings = example();
+    let when = vec![vec![Match::VendorClassPrefix(b"Cisco AP".to_vec())]];
+    settings.classes = vec![ClassSettings { name: "ap".into(), when, options: Vec::new(), lease: None }];
+    settings.subnets[0].pools = vec![
+        PoolSettings { class: Some("ap".into()), ..PoolSettings::common(attendee(10), attendee(14)) },
+        PoolSettings::common(attendee(15), attendee(19)),
+    ];
+    let mut bench = Bench::new(settings);
+    for last in 10..15 {
+        let offer = bench.send(&client::discover(&sender(last.into()), Some(attendee(last))));
+        assert!(offer.is_some_and(|offer| offer.yiaddr >= attendee(15)), "a common one");
+        assert_eq!(kind(bench.select(&sender(50 + u16::from(last)), attendee(last))), Some(MessageType::Nak));
+    }
+    for number in 100..105 {
+        let mut discover = client::discover(&sender(number), None);
+        let end = discover.iter().rposition(|&octet| octet == 255).unwrap();
+        discover.splice(end..=end, b"\x3c\x08Cisco AP\xff".iter().copied());
+        assert!(bench.send(&discover).is_some_and(|offer| offer.yiaddr < attendee(15)), "{number}");
+    }
+    bench.engine.bindings.check_invariants();
+}
+
+fn probing(outstanding_max: usize) -> Bench {
+    let probe = ProbeSettings { wait: Duration::from_millis(500), outstanding_max };
+    Bench::new(Settings { probe, ..example() })
+}
+
+/// RFC 2131 section 3.1 step 2 (B31): the offer waits for the answer of the address, other clients do not.
+#[test]
+fn an_offer_waits_for_its_probe_and_nobody_else_does() {
+    let mut bench = probing(1);
+    assert!(bench.discover(&sender(1)).is_none());
+    let probe = Probe { address: attendee(10), interface: 2, is_relayed: false, client: Some(sender(1).mac) };
+    assert_eq!((bench.engine.next_probe(), bench.engine.next_probe()), (Some(probe), None));
+    // No more than so many at once: the second gets its offer without.
+    let second = bench.bind(&sender(2));
+    assert_eq!((second, bench.engine.counters().probes_skipped), (attendee(11), 1));
+    assert_eq!(kind(bench.renew(&sender(2), second)), Some(MessageType::Ack));
+    // Asking again makes no second probe and no second answer.
+    assert!(bench.discover(&client::Sender { xid: 99, ..sender(1) }).is_none());
+    assert_eq!(bench.engine.next_probe(), None);
+    bench.pass(Duration::from_millis(500));
+    let [crate::Effect::Send(reply)] = bench.effects.as_slice() else { panic!("{:?}", bench.effects) };
+    let offer = client::ClientReply::parse(&reply.bytes).unwrap().unwrap();
+    assert_eq!((offer.message_type, offer.yiaddr(), offer.xid()), (MessageType::Offer, attendee(10), 99));
+    assert_eq!(bench.engine.counters().offers, 2);
+    assert_eq!(kind(bench.select(&sender(1), attendee(10))), Some(MessageType::Ack));
+    // Its own address needs no probe.
+    assert_eq!(bench.discover(&sender(1)).map(|offer| offer.yiaddr), Some(attendee(10)));
+    bench.pass(HOUR);
+    assert_eq!(bench.engine.counters().probes, 1);
+}
+
+/// Somebody is there: the address is in quarantine, and the client gets another one.
+#[test]
+fn an_address_that_answers_is_not_offered() {
+    let mut bench = probing(8);
+    bench.discover(&sender(1));
+    bench.engine.probe_result(attendee(99), true, bench.now);
+    bench.engine.probe_result(attendee(10), true, bench.now);
+    bench.take_effects();
+    let [lease] = bench.saves()[..] else { panic!("{:?}", bench.effects) };
+    assert_eq!((lease.address, lease.state), (attendee(10), LeaseState::Declined));
+    assert_eq!(lease.expires, bench.now + example().decline_quarantine);
+    assert!(matches!(bench.events()[..], [DhcpEvent::Declined { .. }]));
+    assert_eq!(bench.effects.len(), 2, "and no offer");
+    assert!(bench.discover(&sender(1)).is_none());
+    bench.engine.probe_result(attendee(11), false, bench.now);
+    bench.take_effects();
+    assert_eq!(bench.effects.len(), 1);
+    assert_eq!(kind(bench.select(&sender(1), attendee(11))), Some(MessageType::Ack));
+    assert_eq!((bench.engine.counters().probes, bench.engine.counters().conflicts), (2, 1));
+    bench.engine.bindings.check_invariants();
+}
+
+/// What happens to the address meanwhile makes a late answer void.
+#[test]
+fn late_answers_are_void() {
+    for is_in_use in [false, true] {
+        let mut bench = probing(8);
+        bench.discover(&sender(1));
+        assert_eq!(kind(bench.select(&sender(1), attendee(10))), Some(MessageType::Ack));
+        bench.engine.probe_result(attendee(10), is_in_use, bench.now);
+        bench.take_effects();
+        assert!(bench.effects.is_empty() && bench.engine.lease_of(attendee(10)).is_some());
+        assert_eq!(bench.engine.lease_of(attendee(10)).unwrap().state, LeaseState::Bound);
+    }
+}
+
+/// A clock that steps makes no offer wait for years; a reload loses none.
+#[test]
+fn probes_survive_clock_steps_and_reloads() {
+    let mut bench = probing(8);
+    bench.discover(&sender(1));
+    bench.engine.reconfigure(Settings { probe: ProbeSettings::default(), ..example() }, bench.now).unwrap();
+    bench.now = bench.now - HOUR * 24;
+    bench.engine.on_deadline(bench.now);
+    bench.take_effects();
+    assert_eq!(bench.effects.len(), 1, "the offer");
+}
+
+/// An address is not committed at once (RFC 4039) before it is known to be free.
+#[test]
+fn rapid_commit_waits_for_the_probe() {
+    let mut settings = Settings { probe: probing(8).engine.settings.probe.clone(), ..example() };
+    settings.subnets[0].rapid_commit = true;
+    let mut bench = Bench::new(settings);
+    let mut discover = client::discover(&sender(1), None);
+    let end = discover.iter().rposition(|&octet| octet == 255).unwrap();
+    discover.splice(end..=end, [80, 0, 255]);
+    assert!(bench.send(&discover).is_none());
+    assert_eq!(bench.engine.leases_in_force().count(), 0);
+    bench.pass(Duration::from_secs(1));
+    assert!(matches!(bench.effects[..], [crate::Effect::Send(_)]));
+    assert_eq!(kind(bench.select(&sender(1), attendee(10))), Some(MessageType::Ack));
+    assert_eq!(kind(bench.send(&discover)), Some(MessageType::Ack), "its own address now");
+    assert_eq!(attendee(10), Ipv4Addr::new(198, 51, 100, 10));
+}
