@@ -13,19 +13,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("check", &["model", "plan"]),
     ("report", &["model", "plan"]),
     ("dhcp", &["model"]),
+    ("dhcp6", &["model"]),
     ("dns", &["model"]),
     ("syslog", &["model"]),
-    ("generate", &["model", "plan", "check", "dhcp", "dns", "syslog"]),
-    ("rehearse", &["model", "plan", "check", "generate", "dhcp", "dns", "syslog"]),
+    ("generate", &["model", "plan", "check", "dhcp", "dhcp6", "dns", "syslog"]),
+    ("rehearse", &["model", "plan", "check", "generate", "dhcp", "dhcp6", "dns", "syslog"]),
     ("store", &["model"]),
     ("web", &["model"]),
-    ("replay", &["model", "plan", "rehearse", "dhcp", "dns", "syslog"]),
-    ("daemon", &["model", "generate", "dhcp", "dns", "syslog", "store"]),
+    ("replay", &["model", "plan", "rehearse", "dhcp", "dhcp6", "dns", "syslog"]),
+    ("daemon", &["model", "generate", "dhcp", "dhcp6", "dns", "syslog", "store"]),
     (
         "hotstage",
         &[
             "model", "plan", "check", "generate", "rehearse", "report", "store", "web", "daemon", "replay", "dhcp",
-            "dns", "syslog",
+            "dhcp6", "dns", "syslog",
         ],
     ),
     ("e2e", &["model", "store"]),
@@ -33,7 +34,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that decide and never act: no runtime, no sockets, no database, no web.
-const PURE: &[&str] = &["model", "plan", "check", "report", "dhcp", "dns", "syslog", "generate", "rehearse"];
+const PURE: &[&str] = &["model", "plan", "check", "report", "dhcp", "dhcp6", "dns", "syslog", "generate", "rehearse"];
 
 /// Crates of the outside world that bring input and output with them.
 const ACTING: &[&str] = &["tokio", "axum", "hyper", "socket2", "nix", "rusqlite", "parquet", "mio", "reqwest"];
