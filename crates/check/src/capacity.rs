@@ -188,7 +188,7 @@ fn demands(plan: &Plan) -> Vec<Demand<'_>> {
         demands.push(Demand {
             place: format!("vlan {}", vlan.name),
             at: vlan.dhcp.as_ref().map_or(&vlan.at, |dhcp| &dhcp.at),
-            size: plan.pool_size(vlan) as f64,
+            size: plan.common_pool_size(vlan) as f64,
             devices: if served.len() > 1 { shares.get(&vlan.name).map_or(0.0, |share| share.min(peak)) } else { peak },
         });
     }

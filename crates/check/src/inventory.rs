@@ -106,7 +106,7 @@ pub(crate) fn mac_twice(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
     let of_assets = assets(plan).filter_map(|asset| Some((String::new(), asset.mac?, &asset.at)));
     let of_reservations = plan.vlans.values().flat_map(|vlan| {
         let reservations = vlan.dhcp.iter().flat_map(|dhcp| &dhcp.reservations);
-        reservations.map(|reservation| (vlan.name.to_string(), reservation.mac, &reservation.at))
+        reservations.filter_map(|reservation| Some((vlan.name.to_string(), reservation.mac()?, &reservation.at)))
     });
     for (group, mac, at) in of_assets.chain(of_reservations) {
         match seen.get(&(group.clone(), mac)) {

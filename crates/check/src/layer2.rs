@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use model::{PortRef, VlanName};
-use plan::{Plan, PortPlan, Role, VlanKind, catalogue::DeviceKind};
+use model::{PortRef, VlanId, VlanName};
+use plan::{Plan, PortPlan, Role, VlanKind, VlanPlan, catalogue::DeviceKind};
 
 use crate::{
     findings::{Findings, listed},
@@ -40,12 +40,14 @@ pub(crate) fn vlan_one(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
     }
 }
 
-/// Two VLANs of one identifier.
+/// Two VLANs of one identifier, unless they are subnets of one shared network and so of one link.
 pub(crate) fn vlan_id_twice(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
-    let mut seen = BTreeMap::new();
+    let link = |vlan: &VlanPlan| vlan.dhcp.as_ref().and_then(|dhcp| dhcp.shared_network.clone());
+    let mut seen: BTreeMap<VlanId, &VlanPlan> = BTreeMap::new();
     for vlan in plan.vlans.values() {
-        if let Some(first) = seen.insert(vlan.id, &vlan.name) {
-            let says = format!("VLANs {first} and {} both have the id {}", vlan.name, vlan.id);
+        let Some(first) = seen.insert(vlan.id, vlan) else { continue };
+        if link(first).is_none() || link(first) != link(vlan) {
+            let says = format!("VLANs {} and {} both have the id {}", first.name, vlan.name, vlan.id);
             findings.add(format!("vlan {}", vlan.name), &vlan.at, says);
         }
     }

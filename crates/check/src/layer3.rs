@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use ipnet::Ipv4Net;
 use model::{DeviceId, Place};
-use plan::{DhcpPlan, Plan, Reservation, VlanPlan};
+use plan::{DhcpPlan, Plan, Pool, Reservation, ReservationClient, VlanPlan};
 
 use crate::{findings::Findings, wiring::Wiring};
 
@@ -68,11 +68,11 @@ pub(crate) fn reservation_outside_subnet(plan: &Plan, _: &Wiring<'_>, findings: 
 /// Pools that reach beyond the hosts of their subnet.
 pub(crate) fn pool_outside_subnet(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
     for (vlan, dhcp) in dhcp(plan) {
-        for (first, last) in &dhcp.pools {
+        for Pool { first, last, at, .. } in &dhcp.pools {
             let why = [*first, *last].into_iter().find_map(|end| Some((end, not_a_host(vlan.subnet, end)?)));
             if let Some((end, why)) = why {
                 let says = format!("the pool {first}-{last} is wrong: {end} {why} {}", vlan.subnet);
-                findings.add(format!("vlan {}", vlan.name), &dhcp.at, says);
+                findings.add(format!("vlan {}", vlan.name), at, says);
             }
         }
     }
@@ -81,9 +81,9 @@ pub(crate) fn pool_outside_subnet(plan: &Plan, _: &Wiring<'_>, findings: &mut Fi
 /// Pools that would hand out the gateway's address.
 pub(crate) fn pool_over_gateway(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
     for (vlan, dhcp) in dhcp(plan) {
-        if let Some((first, last)) = pool_of(dhcp, vlan.gateway) {
+        if let Some(Pool { first, last, at, .. }) = pool_of(dhcp, vlan.gateway) {
             let says = format!("the pool {first}-{last} hands out the gateway's address {}", vlan.gateway);
-            findings.add(format!("vlan {}", vlan.name), &dhcp.at, says);
+            findings.add(format!("vlan {}", vlan.name), at, says);
         }
     }
 }
@@ -102,9 +102,9 @@ pub(crate) fn pool_over_static(plan: &Plan, _: &Wiring<'_>, findings: &mut Findi
             if reservations.any(|own| device_of(plan, own).is_some_and(|device| device.as_str() == owner)) {
                 continue;
             }
-            if let Some((first, last)) = pool_of(dhcp, *address) {
+            if let Some(Pool { first, last, at, .. }) = pool_of(dhcp, *address) {
                 let says = format!("the pool {first}-{last} hands out {address}, which {owner} has");
-                findings.add(format!("vlan {}", vlan.name), &dhcp.at, says);
+                findings.add(format!("vlan {}", vlan.name), at, says);
             }
         }
     }
@@ -113,14 +113,16 @@ pub(crate) fn pool_over_static(plan: &Plan, _: &Wiring<'_>, findings: &mut Findi
 /// Two ranges of one VLAN that share addresses.
 pub(crate) fn pools_overlap(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
     for (vlan, dhcp) in dhcp(plan) {
-        let mut pools = dhcp.pools.clone();
-        pools.sort_unstable();
-        for pair in pools.windows(2) {
-            if let [(a, b), (c, d)] = pair
-                && b >= c
-            {
-                let says = format!("the ranges {a}-{b} and {c}-{d} share addresses");
-                findings.add(format!("vlan {}", vlan.name), &dhcp.at, says);
+        let mut pools: Vec<&Pool> = dhcp.pools.iter().collect();
+        pools.sort_by_key(|pool| (pool.first, pool.last));
+        let mut widest: Option<&Pool> = None;
+        for pool in pools {
+            if let Some(other) = widest.filter(|other| other.last >= pool.first) {
+                let says = format!("the ranges {} and {} share addresses", range(other), range(pool));
+                findings.add(format!("vlan {}", vlan.name), &pool.at, says);
+            }
+            if widest.is_none_or(|other| other.last < pool.last) {
+                widest = Some(pool);
             }
         }
     }
@@ -159,7 +161,7 @@ fn owners(plan: &Plan) -> Vec<(Ipv4Addr, String, &Place)> {
             // The server refuses to hand out a router's address or its own, to whomever.
             let refused = own.address == vlan.gateway || Some(own.address) == plan.services.address;
             let owner = device_of(plan, own).filter(|_| !refused).map(|device| format!("device {device}"));
-            let other = || format!("reservation {} of vlan {}", own.mac, vlan.name);
+            let other = || format!("reservation {} of vlan {}", whose(own), vlan.name);
             (own.address, owner.unwrap_or_else(other), &own.at)
         }));
     }
@@ -168,8 +170,9 @@ fn owners(plan: &Plan) -> Vec<(Ipv4Addr, String, &Place)> {
 
 /// The device that a reservation is for, when the inventory says whose the MAC address is.
 fn device_of<'a>(plan: &'a Plan, reservation: &Reservation) -> Option<&'a DeviceId> {
+    let mac = reservation.mac()?;
     let mut assets = plan.inventory.iter().flatten();
-    assets.find(|asset| asset.mac == Some(reservation.mac))?.device.as_ref()
+    assets.find(|asset| asset.mac == Some(mac))?.device.as_ref()
 }
 
 /// Two things of one name: the same letters in upper and lower case, or two rooms that people call alike.
@@ -218,10 +221,26 @@ fn not_a_host(subnet: Ipv4Net, address: Ipv4Addr) -> Option<&'static str> {
 }
 
 /// The range of a VLAN's pools that holds `address`.
-fn pool_of(dhcp: &DhcpPlan, address: Ipv4Addr) -> Option<(Ipv4Addr, Ipv4Addr)> {
-    dhcp.pools.iter().copied().find(|(first, last)| (*first..=*last).contains(&address))
+pub(crate) fn pool_of(dhcp: &DhcpPlan, address: Ipv4Addr) -> Option<&Pool> {
+    dhcp.pools.iter().find(|pool| pool.holds(address))
 }
 
-fn dhcp(plan: &Plan) -> impl Iterator<Item = (&VlanPlan, &DhcpPlan)> {
+/// A range as people write it.
+pub(crate) fn range(pool: &Pool) -> String {
+    format!("{}-{}", pool.first, pool.last)
+}
+
+/// Whom a reservation is for, as people write it.
+pub(crate) fn whose(reservation: &Reservation) -> String {
+    let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+    match &reservation.client {
+        ReservationClient::Mac(mac) => mac.to_string(),
+        ReservationClient::ClientId(octets) => format!("client {}", hex(octets)),
+        ReservationClient::CircuitId(octets) => format!("circuit {}", hex(octets)),
+        ReservationClient::RemoteId(octets) => format!("remote {}", hex(octets)),
+    }
+}
+
+pub(crate) fn dhcp(plan: &Plan) -> impl Iterator<Item = (&VlanPlan, &DhcpPlan)> {
     plan.vlans.values().filter_map(|vlan| Some((vlan, vlan.dhcp.as_ref()?)))
 }

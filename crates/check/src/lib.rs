@@ -6,8 +6,10 @@
 
 mod cables;
 mod capacity;
+mod dhcp;
 mod findings;
 mod inventory;
+mod ipv6;
 mod layer2;
 mod layer3;
 mod power;

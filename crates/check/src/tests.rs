@@ -52,6 +52,37 @@ fn the_examples_are_clean() {
 }
 
 #[test]
+fn the_commented_example_has_no_error() {
+    let read = |file: &&str| {
+        let bytes = std::fs::read(root().join("etc/plan.example").join(file)).ok()?;
+        Some(SourceFile { name: (*file).to_owned(), bytes })
+    };
+    let files: Vec<SourceFile> = FILE_NAMES.iter().filter_map(read).collect();
+    let findings = check(&load(&files));
+    let bad: Vec<Finding> = findings.into_iter().filter(|found| found.severity == Severity::Error).collect();
+    assert!(bad.is_empty(), "{}", shown(&bad));
+}
+
+#[test]
+fn what_is_imported_from_other_servers_has_no_error() {
+    let read = |name: &str| {
+        let path = root().join("crates/plan/tests/data").join(name);
+        std::fs::read_to_string(path).expect("a configuration of another server")
+    };
+    let imported = [
+        plan::import::from_kea(&read("kea-dhcp4.conf")),
+        plan::import::from_dhcpd(&read("dhcpd.conf")),
+        plan::import::from_dnsmasq(&read("dnsmasq.conf")),
+    ];
+    for imported in imported {
+        let text = imported.expect("it is well formed").event_toml;
+        let findings = check(&load(&[SourceFile { name: "event.toml".into(), bytes: text.into() }]));
+        let bad: Vec<Finding> = findings.into_iter().filter(|found| found.severity == Severity::Error).collect();
+        assert!(bad.is_empty(), "{}", shown(&bad));
+    }
+}
+
+#[test]
 fn the_lab_is_clean_with_the_values_of_its_readme() {
     let values = ["vlan.bench.dhcp.interface=va", "services.dns.upstreams=127.0.0.1:5301"];
     let overrides = values.map(|text| plan::Override::parse(text).expect("path=value"));
@@ -116,7 +147,7 @@ fn codes_are_unique_kebab_case() {
     let codes: BTreeSet<&str> = RULES.iter().map(|rule| rule.code).collect();
     assert_eq!(codes.len(), RULES.len());
     for code in codes {
-        assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{code}");
+        assert!(code.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-'), "{code}");
     }
 }
 

@@ -3,8 +3,11 @@
 //! Pure: the same plan gives the same settings. It decides nothing about the network itself; what the plan leaves
 //! open has been filled in by `plan`. Start at [`service_settings`].
 
+mod dhcp6_settings;
 mod dhcp_settings;
 mod dns_settings;
+mod option_octets;
+mod restart;
 mod reverse;
 mod snapshot;
 
@@ -12,6 +15,9 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
 };
+
+pub use dhcp6_settings::Link6;
+pub use restart::{NeedsRestart, needs_restart};
 
 use check::ApprovedPlan;
 use model::{DeviceId, RoomId, Snapshot, SnapshotTalk, SubnetId};
@@ -25,6 +31,10 @@ pub struct ServiceSettings {
     pub dhcp: dhcp::Settings,
     /// Subnets whose clients are on a link of this machine: the operating system's name of the interface, or any.
     pub direct_interfaces: Vec<(SubnetId, Option<String>)>,
+    /// Settings of the DHCPv6 engine; its `server_duid` is for whoever keeps it.
+    pub dhcp6: dhcp6::Settings,
+    /// IPv6 subnets that are on a link of this machine, and what is advertised there.
+    pub links6: Vec<Link6>,
     /// Settings of the DNS engine.
     pub dns: dns::Settings,
     /// What helps to read log lines.
@@ -70,11 +80,14 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         return Err(GenerateError::NoDomain);
     }
     let (dhcp, direct_interfaces) = dhcp_settings::dhcp_settings(plan);
+    let (dhcp6, links6) = dhcp6_settings::dhcp6_settings(plan);
     let listen = &plan.services.listen;
     Ok(ServiceSettings {
         event_name: plan.event.name.clone(),
         dhcp,
         direct_interfaces,
+        dhcp6,
+        links6,
         dns: dns_settings::dns_settings(plan),
         syslog: syslog_context(plan),
         listen: Listen {

@@ -109,3 +109,151 @@ fn the_same_plan_gives_the_same_settings() {
     assert_eq!(format!("{:?}", settings(PLAN).dns), format!("{:?}", settings(PLAN).dns));
     assert_eq!(settings(PLAN).dhcp, settings(PLAN).dhcp);
 }
+
+/// The commented plan says everything that a plan can say, and the engine takes it.
+#[test]
+fn everything_that_a_plan_can_say_reaches_the_engine() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../etc/plan.example");
+    let read = |name: &&str| {
+        let bytes = std::fs::read(directory.join(name)).ok()?;
+        Some(SourceFile { name: (*name).to_owned(), bytes })
+    };
+    let files: Vec<SourceFile> = plan::FILE_NAMES.iter().filter_map(read).collect();
+    let plan = plan::load(&files, &[]).unwrap_or_else(|problems| panic!("{problems:?}"));
+    let approved = approve(plan).unwrap_or_else(|findings| panic!("{findings:?}"));
+    let settings = service_settings(&approved).unwrap();
+    let mut text = shown(&settings.dhcp);
+    for subnet in &settings.dhcp6.subnets {
+        writeln!(
+            text,
+            "IPv6 {:?} {} {} {:?} pools {:?} excluded {:?} dns {:?} portal {:?} for {:?} and {:?}",
+            subnet.id,
+            subnet.name,
+            subnet.prefix,
+            subnet.mode,
+            subnet.pools,
+            subnet.excluded,
+            subnet.name_servers,
+            subnet.captive_portal,
+            subnet.preferred,
+            subnet.valid
+        )
+        .unwrap();
+    }
+    for link in &settings.links6 {
+        let told = link.advertisement.as_ref();
+        let flags = told.map(|told| (told.is_managed, told.has_other, told.prefixes[0].is_autonomous));
+        writeln!(text, "link {:?} {:?} M, O, A {flags:?}", link.subnet, link.interface).unwrap();
+    }
+    insta::assert_snapshot!(text);
+    dhcp::Engine::new(settings.dhcp, 1).unwrap_or_else(|error| panic!("{error}"));
+    let duid = model::Duid::from_uuid([7; 16]).0.to_vec();
+    let dhcp6 = dhcp6::Settings { server_duid: duid, ..settings.dhcp6 };
+    dhcp6::Engine::new(dhcp6, 1).unwrap_or_else(|error| panic!("{error}"));
+    let interface = |link: &crate::Link6| dhcp6::ra::RaInterface {
+        advertisement: link.advertisement.clone(),
+        ..dhcp6::ra::RaInterface::new(1)
+    };
+    let links = dhcp6::ra::RaSettings { interfaces: settings.links6.iter().map(interface).collect() };
+    dhcp6::ra::RaEngine::new(links, 1, model::Timestamp::EPOCH).unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// What is beyond pools and servers, one line for each thing that says it.
+fn shown(settings: &dhcp::Settings) -> String {
+    let options = |options: &[dhcp::OptionSetting]| -> String {
+        let hex = |data: &[u8]| data.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+        let one = |option: &dhcp::OptionSetting| {
+            format!(" {}={}{}", option.code, hex(&option.data), if option.always { "!" } else { "" })
+        };
+        options.iter().map(one).collect()
+    };
+    let mut text = String::new();
+    for subnet in &settings.subnets {
+        let pools: Vec<String> =
+            subnet.pools.iter().map(|pool| format!("{}-{} {:?}", pool.first, pool.last, pool.class)).collect();
+        writeln!(text, "subnet {:?} {} pools {pools:?}", subnet.id, subnet.name).unwrap();
+        writeln!(
+            text,
+            "  lease {:?} pressed {:?} rapid {} wait {:?} portal {:?} link {:?} options{}",
+            subnet.lease,
+            subnet.lease_under_pressure,
+            subnet.rapid_commit,
+            subnet.ipv6_only_wait,
+            subnet.captive_portal,
+            subnet.shared_network,
+            options(&subnet.options)
+        )
+        .unwrap();
+        for own in &subnet.reservations {
+            writeln!(text, "  {:?} {} {:?}{}", own.client, own.address, own.host_name, options(&own.options)).unwrap();
+        }
+    }
+    for class in &settings.classes {
+        writeln!(text, "class {} {:?} when {:?}{}", class.name, class.lease, class.when, options(&class.options))
+            .unwrap();
+    }
+    writeln!(
+        text,
+        "limits {:?} {:?} {:?} {:?} {:?} leasequery {:?}",
+        settings.limits.leases_per_circuit,
+        settings.limits.offers_per_circuit,
+        settings.limits.declines_per_circuit_per_hour,
+        settings.limits.leases_per_relay,
+        settings.limits.packets_per_source_per_second,
+        settings.leasequery_from
+    )
+    .unwrap();
+    text
+}
+
+/// What a plan refuses to state is what the server sets itself.
+#[test]
+fn every_option_that_a_plan_takes_is_one_that_the_engine_takes() {
+    let mut refused = Vec::new();
+    for code in 1..=254_u8 {
+        let options = format!("options = {{ {code} = \"hex:01020304\" }}\n");
+        let text =
+            PLAN.replace("dhcp = { lease = \"30m\", ", &format!("dhcp = {{ {}, lease = \"30m\", ", options.trim()));
+        let files = [SourceFile { name: "event.toml".to_owned(), bytes: text.into_bytes() }];
+        match plan::load(&files, &[]) {
+            Ok(plan) => {
+                let approved = approve(plan).unwrap_or_else(|findings| panic!("{findings:?}"));
+                let settings = service_settings(&approved).unwrap();
+                assert!(dhcp::Engine::new(settings.dhcp, 1).is_ok(), "option {code}");
+            }
+            Err(_) => refused.push(code),
+        }
+    }
+    assert_eq!(refused, [1, 12, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 61, 80, 81, 82, 90, 108, 114, 118]);
+}
+
+#[test]
+fn addresses_are_probed_when_the_plan_says_so() {
+    assert!(settings(PLAN).dhcp.probe.wait.is_zero());
+    assert!(!settings(&format!("{PLAN}[dhcp]\nconflict_probe = true\n")).dhcp.probe.wait.is_zero());
+}
+
+#[test]
+fn a_reload_tells_what_needs_a_restart() {
+    let running = settings(PLAN);
+    let changed = |from: &str, to: &str| -> Vec<String> {
+        assert!(PLAN.contains(from), "{from}");
+        let found = crate::needs_restart(&running, &settings(&PLAN.replacen(from, to, 1)));
+        found.into_iter().map(|found| format!("{} {} -> {}", found.path, found.was, found.becomes)).collect()
+    };
+    assert!(changed("lease = \"30m\"", "lease = \"20m\"").is_empty());
+    assert!(
+        changed(
+            "[vlan.management]",
+            "[vlan.annex]\nid = 5\nsubnet = \"10.5.0.0/24\"\nkind = \"staff\"\n[vlan.management]"
+        )
+        .is_empty()
+    );
+    assert_eq!(changed("id = 20", "id = 21"), ["vlan.attendee.id 20 -> 21"]);
+    assert_eq!(changed("interface = \"eth0\"", "interface = \"eth1\""), ["vlan.attendee.dhcp.interface eth0 -> eth1"]);
+    assert_eq!(changed("name = \"Small event\"", "name = \"Other event\""), ["event.name Small event -> Other event"]);
+    assert_eq!(
+        changed("at = \"edge:2\"", "at = \"edge:2\"\nlisten = { dns = \"127.0.0.1:5353\" }"),
+        ["services.listen.dns 0.0.0.0:53 -> 127.0.0.1:5353"]
+    );
+}

@@ -1,9 +1,11 @@
 //! File shape -> [`Plan`]: defaults are filled in, references resolved, contradictions refused.
 
 mod devices;
+mod dhcp;
 mod event;
 mod lists;
 mod network;
+mod option;
 mod services;
 mod venue;
 
@@ -72,6 +74,7 @@ struct Names {
     sites: BTreeSet<String>,
     ssids: BTreeSet<String>,
     vlans: BTreeSet<String>,
+    classes: BTreeSet<String>,
     devices: BTreeSet<String>,
     models: BTreeSet<String>,
 }
@@ -94,11 +97,20 @@ impl Names {
             sites: keys("site"),
             ssids: keys("ssid"),
             vlans: keys("vlan"),
+            classes: classes(document),
             devices: keys("device"),
             models: keys("model"),
         };
         names.sites.insert("venue".into());
         names
+    }
+}
+
+fn classes(document: &Table) -> BTreeSet<String> {
+    let Some((_, Node { value: Value::Table(dhcp), .. })) = document.get("dhcp") else { return BTreeSet::new() };
+    match dhcp.get("class") {
+        Some((_, Node { value: Value::Table(classes), .. })) => classes.keys().cloned().collect(),
+        _ => BTreeSet::new(),
     }
 }
 
@@ -169,7 +181,9 @@ impl Build {
         let (floors, rooms) = self.rooms(&shape.floor, &shape.room, days.first());
         let walks = self.walks(&shape.walk);
         let sites = self.sites(&shape.site);
-        let vlans = self.vlans(&shape.vlan);
+        let inventory = self.inventory(files, overrides);
+        let vlans = self.vlans(&shape.vlan, inventory.as_deref());
+        let dhcp = self.dhcp_server(shape.dhcp.as_ref());
         let ssids = self.ssids(&shape.ssid, &vlans);
         let devices = self.devices(shape, &vlans, &ssids);
         let tunnels = self.tunnels(&shape.tunnel);
@@ -177,7 +191,6 @@ impl Build {
         let services = self.services(shape.services.as_ref(), &devices);
         let crowd = self.crowd(shape.crowd.as_ref());
         let privacy = self.privacy(shape.privacy.as_ref(), days.last());
-        let inventory = self.inventory(files, overrides);
         let cables = self.cables(files, overrides);
         let event = event?;
         let zone = event.time_zone.clone();
@@ -194,6 +207,7 @@ impl Build {
             sites,
             ssids,
             vlans,
+            dhcp,
             devices,
             tunnels,
             uplinks,

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use jiff::{civil, tz::TimeZone};
-use model::{DeviceId, Place, PortRef, RoomId, Timestamp, VlanName};
+use model::{DeviceId, Place, PortRef, RoomId, SubnetId, Timestamp, VlanName};
 
-use crate::{Cable, Day, Device, Estimate, Plan, Role, Room, Talk, VlanKind, VlanPlan, catalogue::ModelPort};
+use crate::{Cable, Day, Device, Estimate, Plan, Pool, Role, Room, Talk, VlanKind, VlanPlan, catalogue::ModelPort};
 
 /// Two ports that are joined.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -126,16 +126,25 @@ impl Plan {
 
     /// Addresses that a VLAN hands out: those of its pools, each once; 0 when it hands out none.
     pub fn pool_size(&self, vlan: &VlanPlan) -> u64 {
-        let mut ranges: Vec<(u32, u32)> = vlan.dhcp.iter().flat_map(|dhcp| &dhcp.pools).map(number).collect();
-        ranges.sort_unstable();
-        let mut size = 0;
-        let mut next = 0_u64;
-        for (first, last) in ranges {
-            let (first, end) = (u64::from(first).max(next), u64::from(last) + 1);
-            size += end.saturating_sub(first);
-            next = next.max(end);
-        }
-        size
+        addresses(vlan.dhcp.iter().flat_map(|dhcp| &dhcp.pools))
+    }
+
+    /// Addresses that a VLAN hands out to everyone: without the pools that are for a class.
+    pub fn common_pool_size(&self, vlan: &VlanPlan) -> u64 {
+        addresses(vlan.dhcp.iter().flat_map(|dhcp| &dhcp.pools).filter(|pool| pool.class.is_none()))
+    }
+
+    /// What leases call the subnet of a VLAN: its 802.1Q identifier, which does not change when other VLANs come or
+    /// go. Of several VLANs with one identifier (subnets of a shared network) the first by name has it; the others
+    /// have 4,096 more each.
+    pub fn subnet_id(&self, vlan: &VlanPlan) -> SubnetId {
+        let same = self.vlans.values().filter(|other| other.id == vlan.id && other.name < vlan.name).count();
+        SubnetId(u32::from(vlan.id.0) + 4_096 * u32::try_from(same).unwrap_or(0))
+    }
+
+    /// The VLAN whose subnet holds `address`.
+    pub fn vlan_of(&self, address: Ipv4Addr) -> Option<&VlanPlan> {
+        self.vlans.values().find(|vlan| vlan.subnet.contains(&address))
     }
 
     /// Talks in a room, by time.
@@ -160,8 +169,18 @@ fn cable_link(index: usize, cable: &Cable) -> Link {
     Link { a: cable.from.clone(), b: cable.to.clone(), cable: Some(index), at: cable.at.clone() }
 }
 
-fn number((first, last): &(Ipv4Addr, Ipv4Addr)) -> (u32, u32) {
-    (u32::from(*first), u32::from(*last))
+/// Addresses in the ranges, each once.
+fn addresses<'a>(pools: impl Iterator<Item = &'a Pool>) -> u64 {
+    let mut ranges: Vec<(u32, u32)> = pools.map(|pool| (u32::from(pool.first), u32::from(pool.last))).collect();
+    ranges.sort_unstable();
+    let mut size = 0;
+    let mut next = 0_u64;
+    for (first, last) in ranges {
+        let (first, end) = (u64::from(first).max(next), u64::from(last) + 1);
+        size += end.saturating_sub(first);
+        next = next.max(end);
+    }
+    size
 }
 
 /// The moment of a civil time in a zone; saturates at the ends of time.

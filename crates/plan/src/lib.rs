@@ -3,10 +3,13 @@
 //! The one crate that knows the file format. It gets text and returns values: it opens no file, reads no clock
 //! and has no opinion on whether a plan is wise (that is `check`). Start at [`load`] and [`Plan`].
 
+mod addressing;
 mod build;
 pub mod catalogue;
 mod derive;
 mod file;
+pub mod import;
+pub mod options;
 mod overrides;
 mod plan;
 mod problem;
@@ -17,6 +20,7 @@ mod source;
 pub mod summary;
 pub mod timetable;
 
+pub use addressing::*;
 pub use build::load;
 pub use derive::Link;
 pub use overrides::Override;

@@ -13,7 +13,7 @@ use model::{DeviceId, FloorId, Mac, Place, PortRef, RoomId, SiteId, SsidId, Time
 
 use serde::Serialize;
 
-use crate::{Problem, catalogue::DeviceModel};
+use crate::{DhcpPlan, DhcpServer, Ipv6Plan, Problem, catalogue::DeviceModel};
 
 /// One event's network, as planned.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Plan {
     pub ssids: BTreeMap<SsidId, Ssid>,
     /// VLANs with their subnets.
     pub vlans: BTreeMap<VlanName, VlanPlan>,
+    /// What holds for the whole DHCP server: classes of clients, limits.
+    pub dhcp: DhcpServer,
     /// Devices, groups expanded (`ap-4f-1`, `ap-4f-2`, ...).
     pub devices: BTreeMap<DeviceId, Device>,
     /// Tunnels between sites.
@@ -266,45 +268,8 @@ pub struct VlanPlan {
     pub gateway_device: Option<DeviceId>,
     /// Whether and how clients get addresses.
     pub dhcp: Option<DhcpPlan>,
-    /// Where it is written.
-    pub at: Place,
-}
-
-/// How clients of a VLAN get addresses.
-#[derive(Clone, Debug)]
-pub struct DhcpPlan {
-    /// Lease time; default 1 h.
-    pub lease: Duration,
-    /// How requests reach the server.
-    pub via: DhcpVia,
-    /// Ranges to hand out, first and last included; default all hosts but the first 9 and the gateway.
-    pub pools: Vec<(Ipv4Addr, Ipv4Addr)>,
-    /// Fixed addresses.
-    pub reservations: Vec<Reservation>,
-    /// Where the pool is written.
-    pub at: Place,
-}
-
-/// How DHCP requests reach the server.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum DhcpVia {
-    /// Through the relay agent of the gateway device, or of the device named.
-    Relay(Option<DeviceId>),
-    /// The server hears broadcasts on this interface (operating system's name), or on any when not named.
-    Direct(Option<String>),
-    /// Another server does it, e.g. the venue's; hotstage does not serve this VLAN.
-    Other(String),
-}
-
-/// A fixed address.
-#[derive(Clone, Debug)]
-pub struct Reservation {
-    /// Whose.
-    pub mac: Mac,
-    /// Which.
-    pub address: Ipv4Addr,
-    /// Name in DNS.
-    pub name: Option<String>,
+    /// IPv6 on it, when there is any.
+    pub ipv6: Option<Ipv6Plan>,
     /// Where it is written.
     pub at: Place,
 }

@@ -43,6 +43,11 @@ impl Problems {
         self.found.is_empty()
     }
 
+    /// True when one of them is in that file.
+    pub(crate) fn is_about(&self, file: &str) -> bool {
+        self.found.iter().any(|problem| *problem.at.file == *file)
+    }
+
     /// All problems by place, each once. A member of a group has the problem of its group, hence the duplicates.
     pub(crate) fn into_sorted(self) -> Vec<Problem> {
         let mut found = self.found;

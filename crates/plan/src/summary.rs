@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::{DefaultUsed, DhcpVia, Estimate, Plan, Role, Room, VlanPlan, build::hour, catalogue::DeviceKind};
+use crate::{
+    Condition, DefaultUsed, DhcpClass, DhcpOption, DhcpPlan, DhcpVia, Estimate, Ipv6Mode, Plan, Role, Room, VlanPlan,
+    build::hour, catalogue::DeviceKind, options,
+};
 
 /// What was understood of a plan. Serialises to the stable JSON of `hotstage show`; displays as text for people.
 #[derive(Clone, PartialEq, Debug, Serialize)]
@@ -25,6 +28,8 @@ pub struct Summary {
     pub rooms: Vec<RoomSummary>,
     /// VLANs.
     pub vlans: Vec<VlanSummary>,
+    /// Classes of DHCP clients, by priority.
+    pub dhcp_classes: Vec<ClassSummary>,
     /// How many devices of each model.
     pub gear: BTreeMap<String, usize>,
     /// Cables; `None` when there is no list.
@@ -113,6 +118,29 @@ pub struct VlanSummary {
     pub expected: Option<Bounds>,
     /// Lease time, seconds; 0 when it hands out none.
     pub lease_seconds: u64,
+    /// Names or codes of the options that clients are told besides those that follow from the plan.
+    pub options: Vec<String>,
+    /// Fixed addresses.
+    pub reservations: usize,
+    /// Addresses kept for each class, by its name.
+    pub class_pools: BTreeMap<String, u64>,
+    /// VLANs of this name share their pools.
+    pub shared_network: Option<String>,
+    /// IPv6: prefix and mode, e.g. `2001:db8:10::/64 stateless`.
+    pub ipv6: Option<String>,
+}
+
+/// A class of DHCP clients.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct ClassSummary {
+    /// Key.
+    pub name: String,
+    /// What makes a client a member, e.g. `vendor class starts with Cisco AP`.
+    pub when: Vec<String>,
+    /// Its lease time, seconds, when it has its own.
+    pub lease_seconds: Option<u64>,
+    /// Names or codes of its options.
+    pub options: Vec<String>,
 }
 
 /// The cable list in figures.
@@ -145,6 +173,7 @@ pub fn show(plan: &Plan) -> Summary {
         devices_peak: bounds(plan.expected_devices_peak()),
         rooms: plan.rooms.iter().map(|room| room_summary(plan, room)).collect(),
         vlans: plan.vlans.values().map(|vlan| vlan_summary(plan, vlan)).collect(),
+        dhcp_classes: plan.dhcp.classes.iter().map(class_summary).collect(),
         gear: gear(plan),
         cables: plan.cables.as_ref().map(|cables| CableSummary {
             count: cables.len(),
@@ -212,6 +241,69 @@ fn vlan_summary(plan: &Plan, vlan: &VlanPlan) -> VlanSummary {
             bounds(plan.expected_devices_peak().times(Estimate { low: share, likely: share, high: share }))
         }),
         lease_seconds: vlan.dhcp.as_ref().map_or(0, |dhcp| dhcp.lease.as_secs()),
+        options: vlan.dhcp.as_ref().map(told).unwrap_or_default(),
+        reservations: vlan.dhcp.as_ref().map_or(0, |dhcp| dhcp.reservations.len()),
+        class_pools: vlan.dhcp.as_ref().map(class_pools).unwrap_or_default(),
+        shared_network: vlan.dhcp.as_ref().and_then(|dhcp| dhcp.shared_network.clone()),
+        ipv6: vlan.ipv6.as_ref().map(|ipv6| {
+            let mode = match ipv6.mode {
+                Ipv6Mode::Slaac => "slaac",
+                Ipv6Mode::Stateless => "stateless",
+                Ipv6Mode::Stateful => "stateful",
+            };
+            format!("{} {mode}", ipv6.prefix)
+        }),
+    }
+}
+
+fn told(dhcp: &DhcpPlan) -> Vec<String> {
+    let ipv6_only = dhcp.ipv6_only_wait.map(|_| "ipv6-only-preferred".to_owned());
+    let portal = dhcp.captive_portal.as_ref().map(|_| "captive-portal".to_owned());
+    dhcp.options.iter().map(option_name).chain(ipv6_only).chain(portal).collect()
+}
+
+fn option_name(option: &DhcpOption) -> String {
+    let kind = options::by_code(option.code);
+    kind.map_or_else(|| option.code.to_string(), |kind| kind.names[0].to_owned())
+}
+
+fn class_pools(dhcp: &DhcpPlan) -> BTreeMap<String, u64> {
+    let mut pools = BTreeMap::new();
+    for pool in &dhcp.pools {
+        if let Some(class) = &pool.class {
+            *pools.entry(class.clone()).or_default() += u64::from(u32::from(pool.last) - u32::from(pool.first)) + 1;
+        }
+    }
+    pools
+}
+
+fn class_summary(class: &DhcpClass) -> ClassSummary {
+    let condition = |(condition, values): (Condition, &[Vec<u8>])| {
+        let what = match condition {
+            Condition::VendorClass => "vendor class starts with",
+            Condition::UserClass => "user class is",
+            Condition::CircuitId => "circuit id starts with",
+            Condition::RemoteId => "remote id starts with",
+            Condition::MacPrefix => "MAC address starts with",
+            Condition::ParameterList => "parameter list is",
+        };
+        let as_text = !matches!(condition, Condition::MacPrefix | Condition::ParameterList);
+        let values: Vec<String> = values.iter().map(|octets| octets_shown(octets, as_text)).collect();
+        format!("{what} {}", values.join(" or "))
+    };
+    ClassSummary {
+        name: class.name.clone(),
+        when: class.conditions().map(condition).collect(),
+        lease_seconds: class.lease.map(|lease| lease.as_secs()),
+        options: class.options.iter().map(option_name).collect(),
+    }
+}
+
+/// As text when it is plain text, else in hexadecimal.
+fn octets_shown(octets: &[u8], as_text: bool) -> String {
+    match std::str::from_utf8(octets) {
+        Ok(text) if as_text && octets.iter().all(|octet| (0x20..0x7f).contains(octet)) => text.to_owned(),
+        _ => octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":"),
     }
 }
 

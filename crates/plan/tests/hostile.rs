@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 const EVENT: &str = include_str!("../../../examples/meetup/event.toml");
 
+const NETWORK: &str = include_str!("../../../etc/plan.example/network.toml");
+
 const TIMETABLE: &str = include_str!("data/schedule.xml");
 
 fn event() -> SourceFile {
@@ -47,6 +49,11 @@ proptest! {
     #[test]
     fn mutated_plans_never_panic(bytes in mutated(EVENT)) {
         check(&[SourceFile { name: "event.toml".into(), bytes }], &[]);
+    }
+
+    #[test]
+    fn mutated_networks_never_panic(bytes in mutated(NETWORK)) {
+        check(&[event(), SourceFile { name: "network.toml".into(), bytes }], &[]);
     }
 
     #[test]

@@ -235,3 +235,144 @@ fn what_was_understood_is_shown() {
     let plan = load(&directory("etc/plan.example"), &[]).unwrap();
     insta::assert_snapshot!(plan::summary::show(&plan).to_string());
 }
+
+/// The one-page plan with a second file that holds `text`.
+fn network(text: &str) -> Result<Plan, Vec<Problem>> {
+    with(&[("network.toml", text)])
+}
+
+#[test]
+fn dhcp_problems_name_place_value_and_remedy() {
+    let text = r#"
+[vlan.lab]
+id = 30
+subnet = "10.30.0.0/24"
+kind = "staff"
+pool = ["10.30.0.10-10.30.0.20", { range = "10.30.0.30-10.30.0.40", class = "app" }, { range = "10.30.0.9-10.30.0.1" }]
+reservations = [
+    { mac = "02:00:5e:00:53:01", client_id = "hex:01", address = "10.30.0.50" },
+    { address = "10.30.0.51" },
+    { client_id = "hex:0", address = "10.30.0.52" },
+    { asset = "S-01", address = "10.30.0.53" },
+]
+[vlan.lab.dhcp]
+lease_under_pressure = "1s"
+[vlan.lab.dhcp.options]
+boot-fiel = "sw.cfg"
+lease-time = 3600
+captive-portal = "https://portal.example/"
+interface-mtu = 70000
+ntp-servers = ["192.0.2.1", "ntp.example"]
+routes = ["198.51.100.1/24 via 10.30.0.1"]
+domain-search = ["not a name"]
+default-ip-ttl = "64"
+150 = { value = ["10.30.0.2"], allways = true }
+tftp-servers = "10.30.0.3"
+43 = { 300 = "hex:01" }
+224 = 7
+225 = ""
+[vlan.lab.ipv6]
+prefix = "2001:db8::1/64"
+mode = "stateles"
+pool = "2001:db8::1"
+[dhcp]
+leasequery_from = "10.0.0.1/8"
+[dhcp.class.ap]
+mac_prefix = "02:00:5e:00:53:01:02"
+vendor-class = "Cisco AP"
+lease = "5s"
+"#;
+    insta::assert_snapshot!(said(network(text)));
+}
+
+#[test]
+fn a_reservation_by_asset_has_the_mac_of_the_inventory() {
+    let text = "[vlan.lab]\nid = 30\nsubnet = '10.30.0.0/24'\nkind = 'staff'\n\
+                reservations = [{ asset = 's-01', address = '10.30.0.5' }]\n";
+    let with_inventory =
+        |rows: &str| with(&[("network.toml", text), ("inventory.csv", &format!("tag,kind,mac\n{rows}"))]);
+    let plan = with_inventory("S-01,switch,02:00:5e:00:53:07\n").unwrap();
+    let own = &plan.vlans["lab"].dhcp.as_ref().unwrap().reservations[0];
+    assert_eq!(own.mac().map(|mac| mac.to_string()).as_deref(), Some("02:00:5e:00:53:07"));
+    assert_eq!(own.asset.as_deref(), Some("s-01"));
+    insta::assert_snapshot!(
+        [
+            said(with_inventory("S-02,switch,02:00:5e:00:53:07\n")),
+            said(with_inventory("S-01,switch,\n")),
+            // The unreadable address is the one problem.
+            said(with_inventory("S-01,switch,02:00\n")),
+        ]
+        .concat()
+    );
+}
+
+#[test]
+fn dhcp_options_have_the_type_of_their_code() {
+    use plan::OptionValue as Value;
+    let text = r#"
+[vlan.lab]
+id = 30
+subnet = "10.30.0.0/24"
+kind = "staff"
+[vlan.lab.dhcp.options]
+tftp-server-name = "10.30.0.2"
+150 = { value = "10.30.0.2", always = true }
+interface-mtu = 1400
+time-offset = -3600
+ip-forwarding = false
+domain-search = ["Example.NET.", "example.org"]
+routes = ["198.51.100.0/24 via 10.30.0.1", "default via 10.30.0.1"]
+43 = { 241 = ["10.30.0.2", "10.30.0.3"], 1 = "x" }
+125 = "hex:00 00 0d:e9"
+224 = ["10.30.0.9"]
+225 = "as it is"
+"#;
+    let plan = network(text).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let address = |text: &str| text.parse().unwrap();
+    let route = |net: &str| (net.parse().unwrap(), "10.30.0.1".parse().unwrap());
+    let wanted = [
+        (2, Value::Int32(-3600), false),
+        (19, Value::Flag(false), false),
+        (26, Value::Uint16(1400), false),
+        (43, Value::SubOptions(vec![(1, b"x".to_vec()), (241, vec![10, 30, 0, 2, 10, 30, 0, 3])]), false),
+        (66, Value::Text("10.30.0.2".into()), false),
+        (119, Value::Domains(vec!["example.net".into(), "example.org".into()]), false),
+        (121, Value::Routes(vec![route("198.51.100.0/24"), route("0.0.0.0/0")]), false),
+        (125, Value::Octets(vec![0, 0, 13, 233]), false),
+        (150, Value::Addresses(vec![address("10.30.0.2")]), true),
+        (224, Value::Addresses(vec![address("10.30.0.9")]), false),
+        (225, Value::Octets(b"as it is".to_vec()), false),
+    ];
+    let found: Vec<(u8, Value, bool)> = plan.vlans["lab"]
+        .dhcp
+        .iter()
+        .flat_map(|dhcp| dhcp.options.clone())
+        .map(|option| (option.code, option.value, option.always))
+        .collect();
+    assert_eq!(found, wanted);
+}
+
+#[test]
+fn classes_keep_the_order_of_the_file() {
+    let plan =
+        network("[dhcp.class.zebra]\nuser_class = 'a'\n[dhcp.class.ap]\nvendor_class = ['b', 'hex:00']\n").unwrap();
+    let names: Vec<&str> = plan.dhcp.classes.iter().map(|class| class.name.as_str()).collect();
+    assert_eq!(names, ["zebra", "ap"]);
+    assert_eq!(plan.dhcp.classes[1].vendor_class, [b"b".to_vec(), vec![0]]);
+}
+
+#[test]
+fn subnet_ids_do_not_move_when_vlans_come() {
+    let vlan = |name: &str, id: u16| {
+        format!("[vlan.{name}]\nid = {id}\nsubnet = '10.{id}.{}.0/24'\nkind = 'staff'\n", name.len())
+    };
+    let ids = |text: &str| -> Vec<(String, u32)> {
+        let plan = network(text).unwrap();
+        plan.vlans.values().map(|vlan| (vlan.name.to_string(), plan.subnet_id(vlan).0)).collect()
+    };
+    let before = ids(&vlan("lab", 30));
+    let after = ids(&[vlan("lab", 30), vlan("annex", 31)].concat());
+    assert!(before.iter().all(|known| after.contains(known)), "{before:?} {after:?}");
+    let shared = ids(&[vlan("lab", 30), vlan("lab-more", 30)].concat());
+    assert!(shared.contains(&("lab".into(), 30)) && shared.contains(&("lab-more".into(), 4_126)));
+}

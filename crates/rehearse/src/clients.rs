@@ -249,7 +249,7 @@ impl<'a> Clients<'a> {
             None => SocketAddrV4::new(self.subnets[subnet].giaddr, SERVER_PORT),
         };
         self.xid = self.xid.wrapping_add(1);
-        self.engine.on_packet(now, &Origin { source, local: self.server, interface: 0 }, bytes);
+        self.engine.on_packet(now, &Origin { source, local: self.server, interface: 0, is_broadcast: false }, bytes);
         let mut answer = None;
         while let Some(effect) = self.engine.next_effect() {
             if let Effect::Send(reply) = effect {

@@ -1,6 +1,6 @@
 //! The whole rehearsal in virtual time.
 
-use dhcp::{Settings, SubnetSettings};
+use dhcp::{PoolSettings, Settings, SubnetSettings};
 use model::SubnetId;
 use plan::Plan;
 
@@ -13,7 +13,7 @@ use crate::{
 fn settings(plan: &Plan, addresses: u8) -> Settings {
     let vlan = plan.attendee_vlans().next().unwrap();
     let [a, b, c, _] = vlan.subnet.network().octets();
-    let pools = vec![([a, b, c + 1, 1].into(), [a, b, c + 1, addresses].into())];
+    let pools = vec![PoolSettings::common([a, b, c + 1, 1].into(), [a, b, c + 1, addresses].into())];
     let lease = vlan.dhcp.as_ref().unwrap().lease;
     let subnet = SubnetSettings { pools, lease, ..SubnetSettings::new(SubnetId(0), vlan.name.as_str(), vlan.subnet) };
     Settings { subnets: vec![subnet], ..Settings::default() }

@@ -315,7 +315,11 @@ fn read_answer(bytes: &[u8]) -> Option<(Mac, Answer)> {
         | MessageType::Request
         | MessageType::Decline
         | MessageType::Release
-        | MessageType::Inform => return None,
+        | MessageType::Inform
+        | MessageType::LeaseQuery
+        | MessageType::LeaseUnassigned
+        | MessageType::LeaseUnknown
+        | MessageType::LeaseActive => return None,
     };
     Some((reply.message.mac()?, Answer { xid: reply.xid(), kind }))
 }

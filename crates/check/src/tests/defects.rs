@@ -8,6 +8,15 @@ use super::*;
 /// File, text that is there once or first, text in its place. An empty text appends.
 type Edit = (&'static str, &'static str, &'static str);
 
+/// How the model event writes the pool of its staff.
+const STAFF_POOL: &str = "pool = [\"10.10.8.50-10.10.8.250\"]";
+
+const STAFF_POOL_AND_CAMERAS: &str =
+    "pool = [\"10.10.8.50-10.10.8.250\", { range = \"10.10.8.20-10.10.8.29\", class = \"camera\" }]";
+
+/// How it writes the rest of their DHCP.
+const STAFF_DHCP: &str = "{ lease = \"4h\", via = \"relay\" }";
+
 const DEFECTS: &[(&str, &[Edit])] = &[
     (
         "device-without-asset",
@@ -237,6 +246,163 @@ const DEFECTS: &[(&str, &[Edit])] = &[
         &[("network.toml", "{ lease = \"1h\"", "{ lease = \"12h\""), ("network.toml", "-10.11.15.254", "-10.11.9.254")],
     ),
     ("lease-short", &[("network.toml", "{ lease = \"1h\"", "{ lease = \"2m\"")]),
+    // -- classes, options and limits of DHCP
+    (
+        "reservation-client-twice",
+        &[(
+            "network.toml",
+            "",
+            "[[vlan.staff.reservations]]\ncircuit_id = \"sw-1:7\"\naddress = \"10.10.8.9\"\n[[vlan.staff.reservations]]\ncircuit_id = \"sw-1:7\"\naddress = \"10.10.8.10\"\n",
+        )],
+    ),
+    (
+        "reservation-in-class-pool",
+        &[
+            ("network.toml", STAFF_POOL, STAFF_POOL_AND_CAMERAS),
+            (
+                "network.toml",
+                "",
+                "[[vlan.staff.reservations]]\nclient_id = \"camera\"\naddress = \"10.10.8.20\"\n[[vlan.staff.reservations]]\nmac = \"02:00:5e:10:00:f1\"\naddress = \"10.10.8.21\"\n[dhcp.class.camera]\nmac_prefix = \"02:00:5e\"\n",
+            ),
+        ],
+    ),
+    (
+        "class-never-matches",
+        &[
+            ("network.toml", STAFF_POOL, STAFF_POOL_AND_CAMERAS),
+            ("network.toml", "", "[dhcp.class.camera]\nlease = \"1h\"\n"),
+        ],
+    ),
+    ("class-without-effect", &[("network.toml", "", "[dhcp.class.camera]\nvendor_class = \"Camera\"\n")]),
+    (
+        "pools-all-for-classes",
+        &[
+            ("network.toml", STAFF_POOL, "pool = [{ range = \"10.10.8.50-10.10.8.250\", class = \"camera\" }]"),
+            ("network.toml", "", "[dhcp.class.camera]\nvendor_class = \"Camera\"\n"),
+        ],
+    ),
+    // Pools of classes are checked like the others.
+    (
+        "pools-overlap",
+        &[
+            (
+                "network.toml",
+                STAFF_POOL,
+                "pool = [\"10.10.8.50-10.10.8.250\", { range = \"10.10.8.60-10.10.8.70\", class = \"camera\" }]",
+            ),
+            ("network.toml", "", "[dhcp.class.camera]\nvendor_class = \"Camera\"\n"),
+        ],
+    ),
+    (
+        "pool-outside-subnet",
+        &[
+            (
+                "network.toml",
+                STAFF_POOL,
+                "pool = [\"10.10.8.50-10.10.8.250\", { range = \"10.10.9.60-10.10.9.70\", class = \"camera\" }]",
+            ),
+            ("network.toml", "", "[dhcp.class.camera]\nvendor_class = \"Camera\"\n"),
+        ],
+    ),
+    (
+        "routes-without-default",
+        &[("network.toml", STAFF_DHCP, "{ via = \"relay\", options = { routes = \"10.9.0.0/16 via 10.10.8.1\" } }")],
+    ),
+    (
+        "route-off-link",
+        &[(
+            "network.toml",
+            STAFF_DHCP,
+            "{ via = \"relay\", options = { routes = [\"0.0.0.0/0 via 10.10.8.1\", \"10.9.0.0/16 via 10.10.9.1\"] } }",
+        )],
+    ),
+    (
+        "ipv6-only-without-ipv6",
+        &[("network.toml", STAFF_DHCP, "{ lease = \"4h\", via = \"relay\", ipv6_only_wait = \"30m\" }")],
+    ),
+    (
+        "ipv6-only-without-pref64",
+        &[
+            ("network.toml", STAFF_DHCP, "{ lease = \"4h\", via = \"relay\", ipv6_only_wait = \"30m\" }"),
+            ("network.toml", "", "[vlan.staff.ipv6]\nprefix = \"2001:db8:8::/64\"\nrouter = \"fe80::1\"\n"),
+        ],
+    ),
+    (
+        "captive-portal-not-https",
+        &[(
+            "network.toml",
+            STAFF_DHCP,
+            "{ lease = \"4h\", via = \"relay\", captive_portal = \"http://portal.example/\" }",
+        )],
+    ),
+    (
+        "pressure-lease-longer",
+        &[("network.toml", STAFF_DHCP, "{ lease = \"4h\", via = \"relay\", lease_under_pressure = \"5h\" }")],
+    ),
+    ("circuit-limit-low", &[("network.toml", "", "[dhcp]\nleases_per_circuit = 20\n")]),
+    ("relay-limit-low", &[("network.toml", "", "[dhcp]\nleases_per_relay = 500\n")]),
+    (
+        "shared-network-alone",
+        &[("network.toml", STAFF_DHCP, "{ lease = \"4h\", via = \"relay\", shared_network = \"hall\" }")],
+    ),
+    // Two subnets of one link have the link's identifier.
+    (
+        "",
+        &[
+            ("network.toml", STAFF_DHCP, "{ lease = \"4h\", via = \"relay\", shared_network = \"hall\" }"),
+            (
+                "network.toml",
+                "",
+                "[vlan.staff-more]\nid = 3002\nsubnet = \"10.10.9.0/24\"\nkind = \"staff\"\ngateway_device = \"ix-01\"\ndhcp = { shared_network = \"hall\" }\n",
+            ),
+        ],
+    ),
+    // -- IPv6
+    (
+        "ipv6-prefix-not-64",
+        &[("network.toml", "", "[vlan.staff.ipv6]\nprefix = \"2001:db8:8::/60\"\nrouter = \"fe80::1\"\n")],
+    ),
+    (
+        "ipv6-prefixes-overlap",
+        &[(
+            "network.toml",
+            "",
+            "[vlan.staff.ipv6]\nprefix = \"2001:db8:8::/64\"\nrouter = \"fe80::1\"\n[vlan.attendee.ipv6]\nprefix = \"2001:db8:8::/64\"\nrouter = \"fe80::1\"\n",
+        )],
+    ),
+    (
+        "ipv6-pool-wrong*3 ipv6-pools-overlap",
+        &[(
+            "network.toml",
+            "",
+            "[vlan.staff.ipv6]\nprefix = \"2001:db8:8::/64\"\nmode = \"stateful\"\nrouter = \"2001:db8:8::f\"\npool = [\"2001:db8:8::-2001:db8:8::2\", \"2001:db8:8::2-2001:db8:8::f\", \"2001:db8:9::1\"]\n",
+        )],
+    ),
+    (
+        "ipv6-pool-missing",
+        &[(
+            "network.toml",
+            "",
+            "[vlan.staff.ipv6]\nprefix = \"2001:db8:8::/64\"\nmode = \"stateful\"\nrouter = \"fe80::1\"\n",
+        )],
+    ),
+    (
+        "ipv6-router-off-link",
+        &[("network.toml", "", "[vlan.staff.ipv6]\nprefix = \"2001:db8:8::/64\"\nrouter = \"2001:db8:9::1\"\n")],
+    ),
+    (
+        "pref64-length",
+        &[(
+            "network.toml",
+            "",
+            "[vlan.staff.ipv6]\nprefix = \"2001:db8:8::/64\"\nrouter = \"fe80::1\"\npref64 = \"64:ff9b::/95\"\n",
+        )],
+    ),
+    (
+        "advertised-off-link",
+        &[("network.toml", "", "[vlan.staff.ipv6]\nprefix = \"2001:db8:8::/64\"\nadvertise = true\n")],
+    ),
+    ("advertiser-missing", &[("network.toml", "", "[vlan.staff.ipv6]\nprefix = \"2001:db8:8::/64\"\n")]),
     ("telemetry-too-small", &[("network.toml", "\"4GiB\"", "\"100MiB\"")]),
     ("channel-not-apart", &[("network.toml", "\"5GHz\" = 40, \"2.4GHz\" = 11", "\"5GHz\" = 40, \"2.4GHz\" = 3")]),
     ("same-channel", &[("network.toml", "[132, 136]", "[132, 132]")]),

@@ -1,23 +1,23 @@
 //! Single values of the file: how each is written and which are refused.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use jiff::{SignedDuration, civil, tz::TimeZone};
 use model::{Mac, PortRef};
 use serde_json::{Value as Json, json};
 
 use super::{shape::Leaf, tree::Value};
 use crate::{
-    Band, Channel, DayKind, DhcpVia, Estimate, Role, RoomKind, Secret, VlanKind,
+    Band, Channel, DayKind, DhcpVia, Estimate, Ipv6Mode, Role, RoomKind, Secret, VlanKind,
     catalogue::{DeviceKind, PoeStandard},
 };
 
 /// Characters that a text of the file may have.
-const TEXT_MAX: usize = 500;
+const TEXT_MAX: usize = 600;
 
 /// A whole number that no plan exceeds.
 const COUNT_MAX: i64 = 1_000_000_000;
@@ -47,6 +47,33 @@ pub(crate) struct Bytes(pub(crate) u64);
 /// A range of addresses, first and last included.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AddressRange(pub(crate) Ipv4Addr, pub(crate) Ipv4Addr);
+
+/// A range of IPv6 addresses, first and last included.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AddressRange6(pub(crate) Ipv6Addr, pub(crate) Ipv6Addr);
+
+/// A range of addresses, and the class that it is for.
+#[derive(Clone, Debug)]
+pub(crate) struct PoolRange {
+    pub(crate) range: AddressRange,
+    pub(crate) class: Option<String>,
+}
+
+/// Octets of an option, 1 to 255: `hex:` and digits, or text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Octets(pub(crate) Vec<u8>);
+
+/// The start of a MAC address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct MacPrefix(pub(crate) Vec<u8>);
+
+/// An IPv4 prefix or a single address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sender(pub(crate) Ipv4Net);
+
+/// The value of a DHCP option; its type depends on the option, so that `build` looks at it.
+#[derive(Clone, Debug)]
+pub(crate) struct AnyValue(pub(crate) Value);
 
 /// A DNS server; port 53 when not stated.
 #[derive(Clone, Copy, Debug)]
@@ -150,6 +177,29 @@ fn parse_range(text: &str) -> Option<AddressRange> {
     (first <= last).then_some(AddressRange(first, last))
 }
 
+/// `2001:db8::1000-2001:db8::1fff`, or one address.
+fn parse_range6(text: &str) -> Option<AddressRange6> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let (first, last): (Ipv6Addr, Ipv6Addr) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+    (first <= last).then_some(AddressRange6(first, last))
+}
+
+/// Octets written in hexadecimal, with or without colons, hyphens, dots or spaces between them.
+pub(crate) fn parse_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b':' | b'-' | b'.' | b' ')).collect();
+    let octet = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    let plain = digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit);
+    plain.then(|| digits.chunks(2).map(octet).collect())?
+}
+
+/// `hex:0104...`, or text as it stands.
+pub(crate) fn parse_octets(text: &str) -> Option<Vec<u8>> {
+    match text.strip_prefix("hex:") {
+        Some(digits) => parse_hex(digits),
+        None => Some(text.as_bytes().to_vec()),
+    }
+}
+
 /// `4GiB`, `500 MB`, `1000`.
 fn parse_bytes(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -235,6 +285,26 @@ text_leaf!(
     "\"10.10.0.10-10.10.1.254\"",
     parse_range
 );
+text_leaf!(Ipv6Addr, "an IPv6 address", "\"2001:db8::1\"", |text| text.parse().ok());
+text_leaf!(Ipv6Net, "an IPv6 prefix", "\"2001:db8:10::/64\"", |text| {
+    text.parse::<Self>().ok().filter(|net| net.trunc() == *net && net.prefix_len() > 0)
+});
+text_leaf!(
+    AddressRange6,
+    "a range of IPv6 addresses, the first not above the last",
+    "\"2001:db8:10::1000-2001:db8:10::ffff\"",
+    parse_range6
+);
+text_leaf!(Octets, "text or `hex:` with octets, 1 to 255 of them", "\"hex:0102\"", |text| {
+    parse_octets(text).filter(|octets| (1..=255).contains(&octets.len())).map(Self)
+});
+text_leaf!(MacPrefix, "the start of a MAC address, 1 to 6 octets", "\"02:00:5e\"", |text| {
+    parse_hex(text).filter(|octets| (1..=6).contains(&octets.len())).map(Self)
+});
+text_leaf!(Sender, "an IPv4 address or prefix", "\"10.10.0.0/24\"", |text| {
+    let net = text.parse().or_else(|_| text.parse().map(|address: Ipv4Addr| Ipv4Net::from(address)));
+    net.ok().filter(|net: &Ipv4Net| net.trunc() == *net).map(Self)
+});
 text_leaf!(DnsServer, "an address, with or without port", "\"9.9.9.9\"", |text| {
     let address = text.parse().or_else(|_| text.parse().map(|address: IpAddr| SocketAddr::new(address, 53)));
     address.ok().map(Self)
@@ -270,6 +340,8 @@ word_leaf!(Role, "`edge`, `core`, `access`, `access-point`, `injector`, `server`
 word_leaf!(DeviceKind, "`router`, `switch`, `access-point`, `injector` or `server`", "\"switch\"",
     ["router" => Self::Router, "switch" => Self::Switch, "access-point" => Self::AccessPoint,
      "injector" => Self::Injector, "server" => Self::Server]);
+word_leaf!(Ipv6Mode, "`slaac`, `stateless` or `stateful`", "\"stateless\"",
+    ["slaac" => Self::Slaac, "stateless" => Self::Stateless, "stateful" => Self::Stateful]);
 word_leaf!(PoeStandard, "`af`, `at` or `bt`", "\"af\"", ["af" => Self::Af, "at" => Self::At, "bt" => Self::Bt]);
 
 impl Leaf for bool {
@@ -369,6 +441,51 @@ impl Leaf for Estimate {
     }
 }
 
+impl Leaf for PoolRange {
+    const KIND: &'static str = "a range of addresses or { range, class }, the first address not above the last";
+    const EXAMPLE: &'static str = "\"10.10.0.10-10.10.1.254\"";
+
+    fn from_value(value: &Value) -> Option<Self> {
+        let Value::Table(table) = value else {
+            return Some(Self { range: AddressRange::from_value(value)?, class: None });
+        };
+        let part = |name: &str| table.get(name).map(|(_, node)| &node.value);
+        let class = match part("class") {
+            None => None,
+            Some(class) => Some(Text::from_value(class)?.0),
+        };
+        (table.len() == 1 + usize::from(class.is_some())).then_some(())?;
+        Some(Self { range: AddressRange::from_value(part("range")?)?, class })
+    }
+
+    fn schema() -> Json {
+        let range = AddressRange::schema();
+        json!({ "anyOf": [range, {
+            "type": "object",
+            "properties": { "range": range, "class": { "type": "string" } },
+            "required": ["range"],
+            "additionalProperties": false,
+        }] })
+    }
+}
+
+impl Leaf for AnyValue {
+    const KIND: &'static str = "the value of an option";
+    const EXAMPLE: &'static str = "\"192.0.2.1\"";
+
+    fn from_value(value: &Value) -> Option<Self> {
+        Some(Self(value.clone()))
+    }
+
+    fn schema() -> Json {
+        json!({ "anyOf": [
+            { "type": ["string", "integer", "boolean"] },
+            { "type": "array", "items": { "type": ["string", "integer"] } },
+            { "type": "object" },
+        ] })
+    }
+}
+
 impl Leaf for ChannelNumber {
     const KIND: &'static str = "a channel number or { number, width }, width one of 20, 40, 80, 160, 320";
     const EXAMPLE: &'static str = "36";
@@ -463,5 +580,20 @@ mod tests {
         check::<Via>("\"other:venue\"", true);
         check::<Via>("\"other:\"", false);
         check::<Text>("\"\"", false);
+        check::<PoolRange>("{ range = \"10.1.0.1-10.1.0.9\", class = \"ap\" }", true);
+        check::<PoolRange>("{ range = \"10.1.0.9-10.1.0.1\", class = \"ap\" }", false);
+        check::<PoolRange>("{ range = \"10.1.0.1\", clas = \"ap\" }", false);
+        check::<Octets>("\"hex:01:04 ff\"", true);
+        check::<Octets>("\"sw-1f:Gi0/7\"", true);
+        check::<Octets>("\"hex:014\"", false);
+        check::<Octets>("\"hex:\"", false);
+        check::<MacPrefix>("\"02:00:5e\"", true);
+        check::<MacPrefix>("\"02:00:5e:00:53:01:02\"", false);
+        check::<Sender>("\"10.0.0.7\"", true);
+        check::<Sender>("\"10.0.0.7/24\"", false);
+        check::<Ipv6Net>("\"2001:db8::/32\"", true);
+        check::<Ipv6Net>("\"2001:db8::1/32\"", false);
+        check::<AddressRange6>("\"2001:db8::1-2001:db8::f\"", true);
+        check::<AddressRange6>("\"2001:db8::f-2001:db8::1\"", false);
     }
 }

@@ -44,6 +44,32 @@ pub(crate) struct At<T> {
 #[derive(Clone, Debug)]
 pub(crate) struct Many<T>(pub(crate) Vec<At<T>>);
 
+/// Something that is there, whether it could be read or not: who must know that it was written is not told twice.
+#[derive(Clone, Debug)]
+pub(crate) struct Stated<T>(pub(crate) Option<T>);
+
+impl<T: Shape> Shape for Stated<T> {
+    const TABLE: bool = T::TABLE;
+
+    fn read(node: &Node, name: &str, problems: &mut Problems) -> Option<Self> {
+        Some(Self(T::read(node, name, problems)))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Stated<T> {
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
 impl<T: Leaf> Shape for At<T> {
     const TABLE: bool = false;
 

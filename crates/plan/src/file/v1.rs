@@ -2,20 +2,23 @@
 
 use std::{
     collections::BTreeMap,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use jiff::civil;
 use model::{Mac, PortRef, VlanId};
 
 use super::{
-    leaf::{AddressRange, Bytes, ChannelNumber, DnsServer, Moment, Text, Via, Zone},
-    shape::{At, Many, shape},
+    leaf::{
+        AddressRange6, AnyValue, Bytes, ChannelNumber, DnsServer, MacPrefix, Moment, Octets, PoolRange, Sender, Text,
+        Via, Zone,
+    },
+    shape::{At, Many, Stated, shape},
 };
 use crate::{
-    DayKind, Estimate, Role, RoomKind, Secret, VlanKind,
+    DayKind, Estimate, Ipv6Mode, Role, RoomKind, Secret, VlanKind,
     catalogue::{DeviceKind, PoeStandard},
 };
 
@@ -147,12 +150,14 @@ shape! {
         gateway: Option<At<Ipv4Addr>>,
         /// Device that routes it. Default: the device with role edge.
         gateway_device: Option<At<Text>>,
-        /// Ranges to hand out. Default: all hosts but the first 9 and the gateway.
-        pool: Option<Many<AddressRange>>,
+        /// Ranges to hand out, each for everyone or for a class. Default: all hosts but the first 9 and the gateway.
+        pool: Option<Many<PoolRange>>,
         /// How clients get addresses. Default: by relay, lease 1 h; a management VLAN gives none.
         dhcp: Option<DhcpTable>,
         /// Fixed addresses.
         reservations: Vec<ReservationTable>,
+        /// IPv6 on this VLAN. Default: none.
+        ipv6: Option<Ipv6Table>,
     }
 }
 
@@ -167,18 +172,108 @@ shape! {
         relay: Option<At<Text>>,
         /// Interface on which broadcasts are heard.
         interface: Option<At<Text>>,
+        /// Clients that ask for it get an address with two messages instead of four (RFC 4039). Default: false.
+        rapid_commit: Option<At<bool>>,
+        /// Clients that can live without IPv4 are told to for this long (option 108, RFC 8925). Default: they are not.
+        ipv6_only_wait: Option<At<Duration>>,
+        /// URI of the captive portal's API (option 114, RFC 8910).
+        captive_portal: Option<At<Text>>,
+        /// VLANs of one such name are one link: when the pools of one are used up, the next serves its clients.
+        shared_network: Option<At<Text>>,
+        /// Lease time while the pool is nearly used up. Default: half the lease, at least 5 minutes.
+        lease_under_pressure: Option<At<Duration>>,
+        /// Options for clients, by name or code: text, numbers, true or false, addresses, `hex:` octets, or
+        /// `{ value, always = true }` to send it unasked.
+        options: BTreeMap<String, At<AnyValue>>,
     }
 }
 
 shape! {
-    /// A fixed address.
+    /// IPv6 on a VLAN.
+    Ipv6Table {
+        /// Its prefix.
+        prefix: At<Ipv6Net>,
+        /// `slaac`: addresses from router advertisements; `stateless`: the rest from DHCPv6; `stateful`: addresses
+        /// from DHCPv6. Default: stateless.
+        mode: Option<At<Ipv6Mode>>,
+        /// Ranges that DHCPv6 hands out, when stateful.
+        pool: Option<Many<AddressRange6>>,
+        /// Prefix by which IPv4 is reached (NAT64, RFC 8781).
+        pref64: Option<At<Ipv6Net>>,
+        /// DNS servers that clients are told.
+        name_servers: Option<Many<Ipv6Addr>>,
+        /// Who sends router advertisements.
+        router: Option<At<Ipv6Addr>>,
+        /// hotstage sends router advertisements, on a direct link. Default: false.
+        advertise: Option<At<bool>>,
+        /// Lease time of stateful addresses. Default: that of IPv4, else 1h.
+        lease: Option<At<Duration>>,
+    }
+}
+
+shape! {
+    /// What holds for the whole DHCP server.
+    DhcpServerTable {
+        /// Classes of clients; the first that matches and says something wins.
+        class: BTreeMap<String, ClassTable>,
+        /// Leases that may be held behind one port of a relay agent.
+        leases_per_circuit: Option<At<u32>>,
+        /// Offers that may be open behind one port.
+        offers_per_circuit: Option<At<u32>>,
+        /// Addresses that clients behind one port may decline in an hour.
+        declines_per_circuit_per_hour: Option<At<u32>>,
+        /// Leases that may be held behind one relay agent.
+        leases_per_relay: Option<At<u32>>,
+        /// Messages that one sender may send in a second.
+        packets_per_source_per_second: Option<At<u32>>,
+        /// Who may ask for leases (DHCPLEASEQUERY, RFC 4388). Default: nobody.
+        leasequery_from: Option<Many<Sender>>,
+        /// An address that nobody held lately is probed before it is offered. Default: false.
+        conflict_probe: Option<At<bool>>,
+    }
+}
+
+shape! {
+    /// Clients that are served alike. Every condition that is stated must hold; of a list any value.
+    ClassTable {
+        /// Start of the vendor class (option 60).
+        vendor_class: Option<Many<Octets>>,
+        /// A user class (option 77), all of it.
+        user_class: Option<Many<Octets>>,
+        /// Start of the circuit id that the relay agent adds (option 82.1).
+        circuit_id: Option<Many<Octets>>,
+        /// Start of the remote id that the relay agent adds (option 82.2).
+        remote_id: Option<Many<Octets>>,
+        /// Start of the MAC address.
+        mac_prefix: Option<Many<MacPrefix>>,
+        /// The codes that the client asks for (option 55), all of them, e.g. `hex:0103060f`.
+        parameter_list: Option<Many<Octets>>,
+        /// Lease time of its members.
+        lease: Option<At<Duration>>,
+        /// Options for its members.
+        options: BTreeMap<String, At<AnyValue>>,
+    }
+}
+
+shape! {
+    /// A fixed address. One of mac, client_id, circuit_id, remote_id and asset says whose.
     ReservationTable {
-        /// Whose.
-        mac: At<Mac>,
+        /// Whose, by MAC address.
+        mac: Option<Stated<At<Mac>>>,
+        /// Whose, by client identifier (option 61).
+        client_id: Option<Stated<At<Octets>>>,
+        /// Whose, by the port of the relay agent (option 82.1).
+        circuit_id: Option<Stated<At<Octets>>>,
+        /// Whose, by the remote id that the relay agent adds (option 82.2).
+        remote_id: Option<Stated<At<Octets>>>,
+        /// Whose, by tag of `inventory.csv`, which has its MAC address.
+        asset: Option<Stated<At<Text>>>,
         /// Which.
         address: At<Ipv4Addr>,
         /// Name in DNS.
         name: Option<At<Text>>,
+        /// Options for this client.
+        options: BTreeMap<String, At<AnyValue>>,
     }
 }
 
@@ -407,6 +502,8 @@ shape! {
         ssid: BTreeMap<String, SsidTable>,
         /// VLANs.
         vlan: BTreeMap<String, VlanTable>,
+        /// What holds for the whole DHCP server.
+        dhcp: Option<DhcpServerTable>,
         /// Devices.
         device: BTreeMap<String, DeviceTable>,
         /// Groups of devices.

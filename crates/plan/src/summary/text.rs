@@ -1,6 +1,6 @@
 use std::fmt::{Display, Formatter, Result};
 
-use super::{Bounds, Summary};
+use super::{Bounds, Summary, VlanSummary};
 
 impl Display for Bounds {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> Result {
@@ -55,6 +55,24 @@ impl Summary {
                 out,
                 "  {name:<16} {id:>4} {subnet:<18} {gateway:<15} {pool:>7} {expected:<22} {lease:>6} s {dhcp}"
             )?;
+            let more = vlan_more(vlan);
+            if !more.is_empty() {
+                writeln!(out, "  {:<16} {}", "", more.join("; "))?;
+            }
+        }
+        self.classes(out)
+    }
+
+    fn classes(&self, out: &mut Formatter<'_>) -> Result {
+        if self.dhcp_classes.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nClasses of DHCP clients, by priority: who is a member, lease, options")?;
+        for class in &self.dhcp_classes {
+            let lease = class.lease_seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s"));
+            let when = if class.when.is_empty() { "nobody".to_owned() } else { class.when.join(" and ") };
+            let options = if class.options.is_empty() { "-".to_owned() } else { class.options.join(", ") };
+            writeln!(out, "  {:<16} {when}; lease {lease}; options {options}", class.name)?;
         }
         Ok(())
     }
@@ -82,4 +100,19 @@ impl Summary {
         let gib = self.telemetry_bytes_max as f64 / f64::from(1_u32 << 30);
         writeln!(out, "  telemetry may take {gib:.1} GiB")
     }
+}
+
+/// What is to be said of a VLAN besides its row.
+fn vlan_more(vlan: &VlanSummary) -> Vec<String> {
+    let mut more = Vec::new();
+    if !vlan.options.is_empty() {
+        more.push(format!("options {}", vlan.options.join(", ")));
+    }
+    if vlan.reservations > 0 {
+        more.push(format!("{} reserved", vlan.reservations));
+    }
+    more.extend(vlan.class_pools.iter().map(|(class, size)| format!("{size} for class {class}")));
+    more.extend(vlan.shared_network.iter().map(|name| format!("one link with the others of {name}")));
+    more.extend(vlan.ipv6.iter().map(|ipv6| format!("IPv6 {ipv6}")));
+    more
 }

@@ -223,7 +223,7 @@ async fn serve_dhcp(
     deaf: Option<(Timestamp, Timestamp)>,
 ) -> (SocketAddrV4, watch::Receiver<Vec<model::Lease>>) {
     let mut subnet = SubnetSettings::new(SubnetId(0), "attendee", "10.1.0.0/24".parse().unwrap());
-    subnet.pools = vec![(Ipv4Addr::new(10, 1, 0, 10), Ipv4Addr::new(10, 1, 0, 200))];
+    subnet.pools = vec![dhcp::PoolSettings::common(Ipv4Addr::new(10, 1, 0, 10), Ipv4Addr::new(10, 1, 0, 200))];
     subnet.lease = Duration::from_secs(1_200);
     let settings = dhcp::Settings {
         subnets: vec![subnet],
@@ -243,7 +243,11 @@ async fn serve_dhcp(
             if deaf.is_some_and(|(from, to)| from <= now && now < to) {
                 continue;
             }
-            engine.on_packet(now, &Origin { source, local: Ipv4Addr::LOCALHOST, interface: 1 }, &buffer[..length]);
+            engine.on_packet(
+                now,
+                &Origin { source, local: Ipv4Addr::LOCALHOST, interface: 1, is_broadcast: false },
+                &buffer[..length],
+            );
             while let Some(effect) = engine.next_effect() {
                 if let Effect::Send(reply) = effect {
                     let Destination::Relay(relay) = reply.destination else { panic!("not to the relay: {reply:?}") };
