@@ -24,8 +24,12 @@ pub(crate) enum Command {
     Rehearse(Rehearse),
     /// Run DHCP, DNS, syslog and the live page for the event
     Run(Run),
-    /// List the leases of a state directory
+    /// Take the changed plan into the services that run, or say what would change
+    Reload(Reload),
+    /// List, watch or take away the leases of a state directory
     Leases(Leases),
+    /// Start a plan from another server's configuration, or take over its leases
+    Import(Import),
     /// Find log lines in a state directory
     Logs(Logs),
     /// List the samples of a state directory
@@ -192,15 +196,75 @@ pub(crate) struct SpanArguments {
 }
 
 #[derive(Args, Debug)]
+pub(crate) struct Reload {
+    /// The state directory of the services that run
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// Do it; without, only say what would change
+    #[arg(long)]
+    pub(crate) apply: bool,
+}
+
+#[derive(Args, Debug)]
 pub(crate) struct Leases {
     #[command(flatten)]
     pub(crate) records: RecordArguments,
     /// Only this state
-    #[arg(long, value_name = "bound|released|declined")]
+    #[arg(long, value_name = "active|bound|released|declined|expired")]
     pub(crate) only: Option<String>,
     /// Only leases whose option 82 circuit-id or remote-id contains this
     #[arg(long, value_name = "TEXT")]
     pub(crate) circuit: Option<String>,
+    /// Only addresses of this VLAN of the plan; needs `--plan`
+    #[arg(long, value_name = "NAME", requires = "plan")]
+    pub(crate) vlan: Option<String>,
+    /// Only leases that came through gear of this room (its name or MAC stands in option 82); needs `--plan`
+    #[arg(long, value_name = "ROOM", requires = "plan")]
+    pub(crate) room: Option<String>,
+    /// Only leases that came through this access point or switch; needs `--plan`
+    #[arg(long, value_name = "DEVICE", requires = "plan")]
+    pub(crate) device: Option<String>,
+    /// The plan that rooms, devices and VLANs are looked up in
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plan: Option<PathBuf>,
+    /// Go on showing changes as they happen, until interrupted
+    #[arg(long, conflicts_with = "release")]
+    pub(crate) watch: bool,
+    /// Take this lease away from its client; the services must run
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) release: Option<std::net::Ipv4Addr>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum ImportSource {
+    /// Kea's JSON configuration, or its lease file (CSV)
+    Kea,
+    /// ISC dhcpd's `dhcpd.conf`, or its `dhcpd.leases`
+    Dhcpd,
+    /// `dnsmasq.conf`, or `dnsmasq.leases`
+    Dnsmasq,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    /// Whose files
+    #[arg(value_enum)]
+    pub(crate) source: ImportSource,
+    /// The configuration to make a plan of
+    #[arg(long, value_name = "FILE", requires = "plan_out")]
+    pub(crate) config: Option<PathBuf>,
+    /// The plan directory to make; must not exist or be empty
+    #[arg(long = "out", short = 'o', value_name = "DIR", id = "plan_out")]
+    pub(crate) out: Option<PathBuf>,
+    /// The lease file to take over
+    #[arg(long, value_name = "FILE", requires = "plan", requires = "state", conflicts_with = "config")]
+    pub(crate) leases: Option<PathBuf>,
+    /// The plan whose subnets the leases belong to
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plan: Option<PathBuf>,
+    /// The state directory that takes the leases; no services may run on it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

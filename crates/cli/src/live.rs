@@ -70,6 +70,7 @@ pub(crate) fn run(plan: &ApprovedPlan, arguments: &Rehearse, state: &Path) -> Re
         seed: arguments.seed,
         snapshot_interval: SNAPSHOT_INTERVAL,
         snapshots_per_sample: 1,
+        reload: None,
     };
     let running = daemon::start(settings, |snapshots| web::router(web::State::new(snapshots)))?;
     say_what_begins(plan, &course, &line, &running);

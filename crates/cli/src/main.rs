@@ -32,6 +32,8 @@ fn main() -> ExitCode {
         Command::Show(show) => commands::show::run(&show),
         Command::Rehearse(rehearse) => commands::rehearse::run(&rehearse),
         Command::Run(run) => commands::run::run(&run),
+        Command::Reload(reload) => commands::reload::run(&reload),
+        Command::Import(import) => commands::import::run(&import),
         Command::Leases(leases) => commands::leases::run(&leases),
         Command::Logs(logs) => commands::logs::run(&logs),
         Command::Samples(samples) => commands::samples::run(&samples),

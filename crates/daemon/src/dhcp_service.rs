@@ -17,11 +17,12 @@ use std::{
 use dhcp::{DhcpEvent, Effect, Engine, Origin};
 use model::{ClientKey, HostName, Lease, LeaseState, Timestamp};
 use store::LeaseJournal;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     batch_io::BATCH_MAX,
     clock::{Clock, instant},
+    control::{LeaseChange, LeaseEvent},
     dhcp_commit::Committer,
     dhcp_send::{Addressed, Sender},
     udp::{BatchSocket, wait_readable},
@@ -35,6 +36,9 @@ const WAIT_MAX: Duration = Duration::from_millis(200);
 const BATCHES_IN_A_ROW_MAX: usize = 4;
 /// The view is renewed at most so often, and at least when there is nothing else to do.
 const VIEW_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long a foreign server counts as there after it was heard.
+const FOREIGN_SHOWN: Duration = Duration::from_secs(120);
 
 /// What the rest of the services may know of DHCP, as of the last batch.
 #[derive(Clone, Debug, Default)]
@@ -52,6 +56,12 @@ pub(crate) struct DhcpView {
     pub(crate) commits: u64,
     /// True while the journal cannot be written: no ACK leaves.
     pub(crate) journal_failing: bool,
+    /// A foreign DHCP server that was heard in the last two minutes.
+    pub(crate) foreign_server: Option<Ipv4Addr>,
+    /// Kinds of devices that got leases; counts only.
+    pub(crate) kinds: dhcp::fingerprint::KindCounts,
+    /// Addresses taken of each class's pools: subnet, class, how many.
+    pub(crate) classes: Vec<(String, String, u64)>,
 }
 
 /// A name that DNS should know, or no longer.
@@ -73,16 +83,31 @@ impl NameChange {
     }
 }
 
+/// Work for the DHCP thread between two batches.
+pub(crate) type DhcpCommand = Box<dyn FnOnce(&mut Engine, Timestamp) + Send>;
+
+/// Commands that may wait.
+pub(crate) const COMMANDS_MAX: usize = 16;
+
+/// How the DHCP thread hears of others, and they of it.
+pub(crate) struct DhcpChannels {
+    pub(crate) names: mpsc::Sender<NameChange>,
+    pub(crate) commands: mpsc::Receiver<DhcpCommand>,
+    pub(crate) events: broadcast::Sender<LeaseEvent>,
+}
+
 pub(crate) struct DhcpService {
     engine: Engine,
     sockets: Vec<BatchSocket>,
     sender: Sender,
     committer: Committer,
     clock: Clock,
-    names: mpsc::Sender<NameChange>,
+    channels: DhcpChannels,
     pub(crate) view: Arc<Mutex<DhcpView>>,
     stop: Arc<AtomicBool>,
     unique: UniqueClients,
+    /// The foreign server heard last, and when.
+    foreign: Option<(Ipv4Addr, Timestamp)>,
     /// Of the batch in hand.
     saves: Vec<Lease>,
     replies_now: Vec<Addressed>,
@@ -111,7 +136,7 @@ impl DhcpService {
         journal: LeaseJournal,
         sockets: Vec<BatchSocket>,
         clock: Clock,
-        names: mpsc::Sender<NameChange>,
+        channels: DhcpChannels,
         stop: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         let sending = sockets.iter().map(|socket| socket.socket.try_clone()).collect::<io::Result<Vec<_>>>()?;
@@ -124,10 +149,11 @@ impl DhcpService {
             sockets,
             sender,
             clock,
-            names,
+            channels,
             view: Arc::default(),
             stop,
             unique,
+            foreign: None,
             saves: Vec::new(),
             replies_now: Vec::new(),
             replies_saved: Vec::new(),
@@ -145,6 +171,7 @@ impl DhcpService {
             for index in 0..self.sockets.len() {
                 received += self.receive_from(index)?;
             }
+            is_view_old |= self.run_commands();
             let now = self.clock.now();
             if self.engine.deadline().is_some_and(|at| at <= now) {
                 self.engine.on_deadline(now);
@@ -167,6 +194,17 @@ impl DhcpService {
         self.committer.finish()
     }
 
+    fn run_commands(&mut self) -> bool {
+        let mut is_any = false;
+        while let Ok(command) = self.channels.commands.try_recv() {
+            command(&mut self.engine, self.clock.now());
+            self.take_effects(0);
+            self.send_and_save();
+            is_any = true;
+        }
+        is_any
+    }
+
     /// Takes what one socket has, batch by batch.
     fn receive_from(&mut self, index: usize) -> io::Result<usize> {
         let mut received = 0;
@@ -175,7 +213,9 @@ impl DhcpService {
             let (engine, Some(socket)) = (&mut self.engine, self.sockets.get_mut(index)) else { break };
             let count = socket.receive(|datagram, bytes| {
                 let (SocketAddr::V4(source), IpAddr::V4(local)) = (datagram.source, datagram.local) else { return };
-                engine.on_packet(now, &Origin { source, local, interface: datagram.interface }, bytes);
+                let is_broadcast = datagram.destination != datagram.local;
+                let origin = Origin { source, local, interface: datagram.interface, is_broadcast };
+                engine.on_packet(now, &origin, bytes);
             })?;
             received += count;
             if count > 0 {
@@ -198,7 +238,7 @@ impl DhcpService {
                 }
                 Effect::Send(reply) if reply.needs_save => self.replies_saved.push((socket, reply)),
                 Effect::Send(reply) => self.replies_now.push((socket, reply)),
-                Effect::Event(event) => self.tell_names(&event),
+                Effect::Event(event) => self.tell(event),
             }
         }
     }
@@ -209,17 +249,38 @@ impl DhcpService {
         self.replies_now.clear();
     }
 
+    fn tell(&mut self, event: DhcpEvent) {
+        let (change, lease) = match event {
+            DhcpEvent::Bound { lease, renewed } => {
+                (if renewed { LeaseChange::Renewed } else { LeaseChange::Granted }, lease)
+            }
+            DhcpEvent::Released { lease } => (LeaseChange::Released, lease),
+            DhcpEvent::Expired { lease } => (LeaseChange::Expired, lease),
+            DhcpEvent::Declined { lease } => (LeaseChange::Declined, lease),
+            DhcpEvent::PoolExhausted { .. } => return,
+            DhcpEvent::ForeignServer { server, relay, interface, .. } => {
+                tracing::warn!(%server, %relay, interface, "another DHCP server answers clients");
+                self.foreign = Some((server, self.clock.now()));
+                return;
+            }
+        };
+        self.tell_names(change, &lease);
+        if self.channels.events.receiver_count() > 0 {
+            // Watchers that are too slow are told how many they missed.
+            let _ = self.channels.events.send((change, lease));
+        }
+    }
+
     /// DNS loops without ever waiting for DHCP, so this send never waits long; a stopped DNS is nobody's loss.
-    fn tell_names(&self, event: &DhcpEvent) {
-        let change = match event {
-            DhcpEvent::Bound { lease, .. } => NameChange::of(lease),
-            DhcpEvent::Released { lease } | DhcpEvent::Expired { lease } | DhcpEvent::Declined { lease } => {
+    fn tell_names(&self, change: LeaseChange, lease: &Lease) {
+        let change = match change {
+            LeaseChange::Granted | LeaseChange::Renewed => NameChange::of(lease),
+            LeaseChange::Released | LeaseChange::Expired | LeaseChange::Declined => {
                 lease.host_name.is_some().then_some(NameChange::Remove(lease.address))
             }
-            DhcpEvent::PoolExhausted { .. } => None,
         };
         if let Some(change) = change {
-            let _ = self.names.blocking_send(change);
+            let _ = self.channels.names.blocking_send(change);
         }
     }
 
@@ -238,6 +299,13 @@ impl DhcpService {
             send_errors: self.sender.errors(),
             commits: commit.commits.load(Ordering::Relaxed),
             journal_failing: commit.is_failing.load(Ordering::Relaxed),
+            foreign_server: self.foreign.filter(|(_, at)| now.since(*at) < FOREIGN_SHOWN).map(|(server, _)| server),
+            kinds: *self.engine.fingerprints(),
+            classes: self
+                .engine
+                .class_use()
+                .map(|(subnet, class, used)| (subnet.to_owned(), class.to_owned(), used))
+                .collect(),
         };
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view;
     }

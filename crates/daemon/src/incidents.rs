@@ -1,6 +1,6 @@
 //! What counts as an incident, when it begins and when it is over; kept in the store and shown on the page.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, net::Ipv4Addr};
 
 use model::{Incident, Severity, Snapshot, Timestamp};
 use store::{IncidentId, Incidents, IncidentsError};
@@ -18,11 +18,13 @@ const ACCESS_POINT_CALM_PERCENT: u64 = 90;
 pub(crate) struct IncidentBook {
     book: Option<Incidents>,
     open: BTreeMap<(String, String), (Option<IncidentId>, Incident)>,
+    /// The foreign DHCP server last heard.
+    foreign_server: Option<Ipv4Addr>,
 }
 
 impl IncidentBook {
     pub(crate) fn new(book: Option<Incidents>) -> Self {
-        Self { book, open: BTreeMap::new() }
+        Self { book, open: BTreeMap::new(), foreign_server: None }
     }
 
     /// One sentence for each incident that is open.
@@ -71,6 +73,16 @@ impl IncidentBook {
             let place = format!("upstream {address}");
             let remedy = "check the uplink and the tunnel; add another upstream to `services.dns.upstreams`";
             changed |= self.state(now, "dns-upstream-down", place, !healthy, Severity::Error, says, remedy);
+        }
+        if let Some(server) = seen.dhcp.foreign_server {
+            self.foreign_server = Some(server);
+        }
+        if let Some(server) = self.foreign_server {
+            let says = format!("another DHCP server, {server}, answers clients");
+            let remedy = "find the port by its MAC in the switches' tables and shut it; turn on DHCP snooping";
+            let place = format!("DHCP server {server}");
+            let is_there = seen.dhcp.foreign_server == Some(server);
+            changed |= self.state(now, "dhcp-foreign-server", place, is_there, Severity::Error, says, remedy);
         }
         let mebibytes = seen.log.free_bytes >> 20;
         let says = format!(

@@ -6,6 +6,7 @@
 
 mod batch_io;
 pub mod clock;
+mod control;
 mod dhcp_commit;
 mod dhcp_send;
 mod dhcp_service;
@@ -16,8 +17,13 @@ mod log_service;
 mod metrics;
 mod packet;
 mod publisher;
+mod reload;
 mod start;
 mod udp;
 
 pub use clock::Clock;
+pub use control::{
+    Answer as ControlAnswer, LeaseChange, Request as ControlRequest, control_path, request as control_request,
+};
+pub use reload::ReloadSource;
 pub use start::{Addresses, Recovered, Running, Settings, StartError, Stopped, start};

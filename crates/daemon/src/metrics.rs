@@ -68,10 +68,32 @@ fn dhcp(seen: &Seen, metrics: &mut Vec<Metric>) {
         ("no-record", counters.dropped_no_record),
         ("not-the-owner", counters.dropped_not_the_owner),
         ("pool-exhausted", counters.dropped_pool_exhausted),
+        ("over-limit", counters.dropped_over_limit),
+        ("over-rate", counters.dropped_over_rate),
+        ("not-permitted", counters.dropped_not_permitted),
     ];
     for (reason, count) in dropped {
         let help = "DHCP messages not answered by reason";
         metrics.push(counter("hotstage_dhcp_dropped_total", help, &[("reason", reason)], count));
+    }
+    let others = [
+        ("hotstage_dhcp_rapid_commits_total", "DISCOVER answered with an ACK at once", counters.rapid_commits),
+        ("hotstage_dhcp_leasequeries_total", "DHCPLEASEQUERY answered", counters.leasequeries),
+        ("hotstage_dhcp_reloads_total", "Times that the settings were replaced while running", counters.reloads),
+        ("hotstage_dhcp_foreign_messages_total", "Messages for or of other DHCP servers", counters.foreign_servers),
+    ];
+    for (name, help, count) in others {
+        metrics.push(counter(name, help, &[], count));
+    }
+    for (kind, count) in seen.dhcp.kinds.iter() {
+        let help = "New leases by kind of device, as far as its parameter list tells";
+        metrics.push(counter("hotstage_dhcp_devices_total", help, &[("kind", kind)], count));
+    }
+    for (subnet, class, used) in &seen.dhcp.classes {
+        let help = "Addresses taken of the pools of a class";
+        let labels = [("pool", subnet.as_str()), ("class", class.as_str())];
+        let name = "hotstage_dhcp_class_addresses_used";
+        metrics.push(metric(name, help, MetricKind::Gauge, &labels, *used as f64));
     }
     let help = "DHCP datagrams that the kernel dropped because the socket's buffer was full";
     metrics.push(counter("hotstage_dhcp_kernel_drops_total", help, &[], seen.dhcp.kernel_drops));

@@ -20,17 +20,19 @@ use model::{Snapshot, SubnetId};
 use store::{Incidents, LeaseJournal, Limits, Mode, StateDir, Telemetry};
 use tokio::{
     runtime::Runtime,
-    sync::{mpsc, watch},
+    sync::{broadcast, mpsc, watch},
 };
 
 use crate::{
     clock::Clock,
-    dhcp_service::{DhcpService, NameChange},
+    control::{self, Control},
+    dhcp_service::{COMMANDS_MAX, DhcpChannels, DhcpService, NameChange},
     dns_service::{DnsService, DnsView},
     http_service::BoundedListener,
     incidents::IncidentBook,
     log_service::{Batch, Intake, IntakeCounters, LogView, LogWriter, QUEUE_BATCHES_MAX},
     publisher::{Publisher, Views},
+    reload::{Adjustment, ReloadSource, Reloader},
     udp::BatchSocket,
 };
 
@@ -53,6 +55,8 @@ pub struct Settings {
     pub snapshot_interval: Duration,
     /// A sample is stored with every n-th snapshot.
     pub snapshots_per_sample: u32,
+    /// Where a changed plan comes from; `None` = these services are never reloaded.
+    pub reload: Option<ReloadSource>,
 }
 
 /// Why the services did not start.
@@ -165,6 +169,7 @@ pub struct Running {
     pub recovered: Recovered,
     /// The state of the event, renewed at each snapshot interval.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    control: Control,
     stop: Arc<AtomicBool>,
     failed: Arc<AtomicBool>,
     runtime: Runtime,
@@ -177,6 +182,12 @@ impl Running {
     /// True when a service has ended though nobody stopped it.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Reads the plan again and takes what can be taken while running; what comes of it is logged.
+    pub fn reload(&self) {
+        let control = self.control.clone();
+        self.runtime.spawn(async move { control.reload_and_log().await });
     }
 
     /// Finishes what was accepted, seals the log, and ends.
@@ -201,7 +212,8 @@ pub fn start(
     settings: Settings,
     routes: impl FnOnce(watch::Receiver<Arc<Snapshot>>) -> axum::Router,
 ) -> Result<Running, StartError> {
-    let Settings { services, listen, state: path, clock, seed, snapshot_interval, snapshots_per_sample } = settings;
+    let Settings { services, listen, state: path, clock, seed, snapshot_interval, snapshots_per_sample, reload } =
+        settings;
     let state = StateDir::open(&path, &services.event_name, Mode::Serve)?;
     let (journal, leases, _) =
         LeaseJournal::open(&state).map_err(|source| StartError::Journal { path: path.clone(), source })?;
@@ -217,18 +229,11 @@ pub fn start(
     let failed = Arc::new(AtomicBool::new(false));
     let now = clock.now();
 
+    say_what_is_not_served(&services);
+    let adjust = adjustment(&clock, &sockets.direct);
+    let reloader = reload.map(|source| Reloader::new(source, services.clone(), adjust.clone()));
     let mut dhcp_settings = services.dhcp;
-    // An offer waits for a client on the other side of a socket, so it waits in wall time.
-    dhcp_settings.offer_hold = dhcp_settings.offer_hold.mul_f64(clock.speed());
-    // A rehearsal's nights are skipped on purpose; only a real clock is set by somebody.
-    if matches!(clock, Clock::Rehearsal { .. }) {
-        dhcp_settings.clock_step_min = Duration::MAX;
-    }
-    for (subnet, interface) in &sockets.direct {
-        if let Some(settings) = dhcp_settings.subnets.iter_mut().find(|settings| settings.id == *subnet) {
-            settings.direct_interfaces.push(*interface);
-        }
-    }
+    adjust.apply(&mut dhcp_settings);
     let mut dhcp_engine = dhcp::Engine::new(dhcp_settings, seed)?;
     let recovered = Recovered { leases: leases.len(), telemetry_records: recovery.logs + recovery.samples };
     let (names, names_receiver) = mpsc::channel(NAMES_MAX);
@@ -236,14 +241,18 @@ pub fn start(
     dns_settings.own_addresses.clone_from(&addresses.dns);
     dns_settings.patience_factor = clock.speed().ceil() as u32;
     let mut dns_engine = dns::Engine::new(dns_settings, seed.wrapping_add(1))?;
-    for lease in leases {
-        if let Some(NameChange::Set(name, address, expires)) = NameChange::of(&lease).filter(|_| lease.is_active(now)) {
+    for lease in leases.iter().filter(|lease| lease.is_active(now)) {
+        if let Some(NameChange::Set(name, address, expires)) = NameChange::of(lease) {
             dns_engine.set_client_name(now, &name, address, expires);
         }
-        dhcp_engine.restore(lease, now);
     }
+    dhcp_engine.restore_all(leases, now);
 
-    let dhcp = DhcpService::new(dhcp_engine, journal, sockets.dhcp, clock.clone(), names, Arc::clone(&stop))?;
+    let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
+    let (events, _) = broadcast::channel(control::EVENTS_MAX);
+    let control = Control { commands, events: events.clone(), reloader: reloader.map(Arc::new) };
+    let channels = DhcpChannels { names, commands: commands_receiver, events };
+    let dhcp = DhcpService::new(dhcp_engine, journal, sockets.dhcp, clock.clone(), channels, Arc::clone(&stop))?;
     let dns_view = Arc::new(Mutex::new(DnsView::default()));
     let dns = DnsService {
         engine: dns_engine,
@@ -329,7 +338,30 @@ pub fn start(
             axum::serve(listener, routes).await
         });
     }
-    Ok(Running { addresses, recovered, snapshots, stop, failed, runtime, threads, writer, _state: state })
+    let control_socket = control::bind(&path)?;
+    let serving = control.clone();
+    runtime.spawn(async move { serving.serve(control_socket).await });
+    Ok(Running { addresses, recovered, control, snapshots, stop, failed, runtime, threads, writer, _state: state })
+}
+
+/// What a plan may ask for, and these services cannot do.
+fn say_what_is_not_served(services: &ServiceSettings) {
+    if !services.links6.is_empty() || !services.dhcp6.subnets.is_empty() {
+        tracing::warn!("the plan's IPv6 subnets are not served: no DHCPv6 and no router advertisements are sent");
+    }
+    if !services.dhcp.probe.wait.is_zero() {
+        tracing::warn!("`dhcp.conflict_probe` has no effect: addresses are not probed before they are offered");
+    }
+}
+
+/// An offer waits for a client on the other side of a socket, so it waits in wall time. A rehearsal's nights are skipped
+/// on purpose; only a real clock is set by somebody.
+fn adjustment(clock: &Clock, direct: &[(SubnetId, u32)]) -> Adjustment {
+    let mut interfaces: BTreeMap<SubnetId, Vec<u32>> = BTreeMap::new();
+    for &(subnet, interface) in direct {
+        interfaces.entry(subnet).or_default().push(interface);
+    }
+    Adjustment { interfaces, speed: clock.speed(), is_clock_steady: matches!(clock, Clock::Rehearsal { .. }) }
 }
 
 /// The ring and what is sealed together stay below `bytes_max`; of a small budget the ring gets less.

@@ -35,10 +35,7 @@ const EXAMPLES: &[(&str, ExampleFiles)] = &[
 
 pub(crate) fn run(arguments: &Init) -> Result<Answer> {
     let dir = &arguments.dir;
-    let occupied = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-    if occupied || dir.is_file() {
-        bail!("`{}` is there already; name a new directory, or empty this one", dir.display());
-    }
+    refuse_used(dir)?;
     let files = match (&arguments.example, &arguments.from, &arguments.timetable) {
         (Some(name), _, _) => example_files(name)?,
         (None, Some(old), _) => shifted_files(old, arguments.first_day.as_deref())?,
@@ -53,6 +50,15 @@ pub(crate) fn run(arguments: &Init) -> Result<Answer> {
     }
     output::line(&format!("next: hotstage check {}", dir.display()))?;
     Ok(Answer::Good)
+}
+
+/// Nothing that a person wrote is ever overwritten.
+pub(crate) fn refuse_used(dir: &Path) -> Result<()> {
+    let is_occupied = fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
+    if is_occupied || dir.is_file() {
+        bail!("`{}` is there already; name a new directory, or empty this one", dir.display());
+    }
+    Ok(())
 }
 
 fn event_name(dir: &Path) -> String {

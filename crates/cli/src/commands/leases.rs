@@ -1,16 +1,28 @@
-//! `hotstage leases`.
+//! `hotstage leases`: list, watch, take away.
 
-use anyhow::{Context, Result};
+mod filter;
+
+use std::io::{self, Write as _};
+
+use anyhow::{Context, Result, bail};
+use daemon::{Clock, ControlAnswer, ControlRequest, LeaseChange};
 use model::{Lease, LeaseState};
 use serde::Serialize;
 
-use crate::{Answer, args::Leases, output};
+use crate::{
+    Answer,
+    args::{Leases, TableFormat},
+    commands::{ask_services, hear_services},
+    output,
+};
+use filter::Filter;
 
 /// A lease as it is shown.
 #[derive(Serialize)]
 struct Row {
     address: String,
     state: LeaseState,
+    is_active: bool,
     mac: String,
     client: String,
     host_name: String,
@@ -22,48 +34,116 @@ struct Row {
     expires_seconds: i64,
 }
 
+const COLUMNS: [&str; 8] = ["address", "state", "mac", "host_name", "circuit", "remote", "starts", "expires"];
+
 pub(crate) fn run(arguments: &Leases) -> Result<Answer> {
+    if let Some(address) = arguments.release {
+        return release(arguments, address);
+    }
+    let filter = Filter::new(arguments)?;
+    if arguments.watch {
+        return watch(arguments, &filter);
+    }
     let state = &arguments.records.state;
     let (leases, _) =
         store::read_leases(state).with_context(|| format!("the leases in `{}` cannot be read", state.display()))?;
-    let rows: Vec<Row> = leases.iter().map(row).filter(|row| is_wanted(row, arguments)).collect();
-    let columns = ["address", "state", "mac", "host_name", "circuit", "remote", "starts", "expires"];
-    output::records(arguments.records.format, &rows, &columns, |row| {
-        [
-            &row.address,
-            state_name(row.state),
-            &row.mac,
-            &row.host_name,
-            &row.circuit,
-            &row.remote,
-            &row.starts,
-            &row.expires,
-        ]
-        .map(ToOwned::to_owned)
-        .to_vec()
-    })?;
+    let rows: Vec<Row> = leases.iter().filter(|lease| filter.wants(lease)).map(row).collect();
+    output::records(arguments.records.format, &rows, &COLUMNS, cells)?;
     Ok(Answer::Good)
 }
 
-fn is_wanted(row: &Row, arguments: &Leases) -> bool {
-    let state = arguments.only.as_deref().is_none_or(|only| state_name(row.state) == only);
-    let circuit =
-        arguments.circuit.as_deref().is_none_or(|text| row.circuit.contains(text) || row.remote.contains(text));
-    state && circuit
+fn release(arguments: &Leases, address: std::net::Ipv4Addr) -> Result<Answer> {
+    match ask_services(&arguments.records.state, &ControlRequest::ReleaseLease { address })? {
+        Some(ControlAnswer::Done { says }) => {
+            says.iter().try_for_each(|line| output::line(line))?;
+            Ok(Answer::Good)
+        }
+        Some(ControlAnswer::Refused { says }) => {
+            says.iter().for_each(|line| output::note(line));
+            Ok(Answer::Bad)
+        }
+        Some(ControlAnswer::Lease { .. } | ControlAnswer::Missed { .. }) | None => {
+            bail!("the services ended before they answered")
+        }
+    }
 }
 
-fn state_name(state: LeaseState) -> &'static str {
-    match state {
+/// One line for each change, JSON lines or CSV rows for programs.
+fn watch(arguments: &Leases, filter: &Filter) -> Result<Answer> {
+    let format = arguments.records.format;
+    if format == TableFormat::Csv {
+        output::line(&format!("change,{}", COLUMNS.join(",")))?;
+    }
+    let mut outcome = Ok(());
+    hear_services(&arguments.records.state, &ControlRequest::WatchLeases, |answer| {
+        outcome = match answer {
+            ControlAnswer::Lease { change, lease } if filter.wants(&lease) => show(format, change, &lease),
+            ControlAnswer::Lease { .. } => Ok(()),
+            ControlAnswer::Missed { count } => {
+                output::note(&format!("{count} changes were missed: they came faster than they could be shown"));
+                Ok(())
+            }
+            ControlAnswer::Done { says } | ControlAnswer::Refused { says } => {
+                says.iter().for_each(|line| output::note(line));
+                Ok(())
+            }
+        };
+        outcome.is_ok()
+    })?;
+    outcome?;
+    output::note("the services have ended");
+    Ok(Answer::Good)
+}
+
+fn show(format: TableFormat, change: LeaseChange, lease: &Lease) -> Result<()> {
+    #[derive(Serialize)]
+    struct Changed {
+        change: LeaseChange,
+        #[serde(flatten)]
+        row: Row,
+    }
+    let row = row(lease);
+    let name = format!("{change:?}").to_lowercase();
+    let mut out = io::stdout().lock();
+    let written = match format {
+        TableFormat::Json => serde_json::to_writer(&mut out, &Changed { change, row })
+            .map_err(io::Error::from)
+            .and_then(|()| writeln!(out)),
+        TableFormat::Csv => {
+            let mut writer = csv::WriterBuilder::new().from_writer(vec![]);
+            let record = [name].into_iter().chain(cells(&row));
+            writer.write_record(record)?;
+            out.write_all(&writer.into_inner()?)
+        }
+        TableFormat::Table => {
+            let cells: Vec<String> = cells(&row).iter().map(|cell| output::printable(cell)).collect();
+            let [address, state, mac, name_of_host, circuit, remote, starts, expires] = cells.as_slice() else {
+                return Ok(());
+            };
+            let _ = (state, starts);
+            writeln!(out, "{name:9} {address:15} {mac:17} until {expires}  {name_of_host} {circuit} {remote}")
+        }
+    };
+    written.and_then(|()| out.flush()).context("stdout cannot be written")
+}
+
+fn cells(row: &Row) -> Vec<String> {
+    let state = match row.state {
+        LeaseState::Bound if !row.is_active => "expired",
         LeaseState::Bound => "bound",
         LeaseState::Released => "released",
         LeaseState::Declined => "declined",
-    }
+    };
+    [&row.address, state, &row.mac, &row.host_name, &row.circuit, &row.remote, &row.starts, &row.expires]
+        .map(ToOwned::to_owned)
+        .to_vec()
 }
 
 fn row(lease: &Lease) -> Row {
     Row {
         address: lease.address.to_string(),
         state: lease.state,
+        is_active: lease.is_active(Clock::Wall.now()),
         mac: lease.mac.map(|mac| mac.to_string()).unwrap_or_default(),
         client: format!("{:?}", lease.client),
         host_name: lease.host_name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),

@@ -1,18 +1,23 @@
 //! One module a command; each calls what does the work and shows the answer.
 
 pub(crate) mod check;
+pub(crate) mod import;
 pub(crate) mod incidents;
 pub(crate) mod init;
 pub(crate) mod leases;
 pub(crate) mod logs;
 pub(crate) mod rehearse;
+pub(crate) mod reload;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod samples;
 pub(crate) mod show;
 
+use std::path::Path;
+
 use ::check::ApprovedPlan;
 use anyhow::{Context, Result, bail};
+use daemon::{ControlAnswer, ControlRequest};
 use model::{Severity, Timestamp};
 
 use crate::{args::PlanArguments, output, plan_dir};
@@ -31,6 +36,32 @@ pub(crate) fn approved(arguments: &PlanArguments) -> Result<Option<ApprovedPlan>
             output::note(&format!("{} errors in the plan `{dir}`; see `hotstage check {dir}`", errors.count()));
             Ok(None)
         }
+    }
+}
+
+/// The first answer of the services that run on `state`; `None` when they ended instead.
+pub(crate) fn ask_services(state: &Path, request: &ControlRequest) -> Result<Option<ControlAnswer>> {
+    let mut first = None;
+    hear_services(state, request, |answer| {
+        first = Some(answer);
+        false
+    })?;
+    Ok(first)
+}
+
+/// Hands each answer of the services that run on `state` to `each` until that says stop.
+pub(crate) fn hear_services(
+    state: &Path,
+    request: &ControlRequest,
+    each: impl FnMut(ControlAnswer) -> bool,
+) -> Result<()> {
+    use std::io::ErrorKind::{ConnectionRefused, NotFound};
+    let shown = state.display();
+    match daemon::control_request(state, request, each) {
+        Err(error) if matches!(error.kind(), NotFound | ConnectionRefused) => {
+            bail!("no services run on `{shown}`; start them with `hotstage run PLAN --state {shown}`")
+        }
+        result => result.with_context(|| format!("the services on `{shown}` cannot be asked")),
     }
 }
 

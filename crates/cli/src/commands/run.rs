@@ -7,10 +7,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use daemon::{Clock, Running, Settings};
+use daemon::{Clock, ReloadSource, Running, Settings};
+use model::Severity;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::{Answer, args::Run, commands::approved, output};
+use crate::{
+    Answer,
+    args::{PlanArguments, Run},
+    commands::{approved, check},
+    output, plan_dir,
+};
 
 const SNAPSHOT_INTERVAL: Duration = Duration::from_secs(1);
 const SNAPSHOTS_PER_SAMPLE: u32 = 10;
@@ -47,11 +53,10 @@ pub(crate) fn run(arguments: &Run) -> Result<Answer> {
         seed: entropy(),
         snapshot_interval: SNAPSHOT_INTERVAL,
         snapshots_per_sample: SNAPSHOTS_PER_SAMPLE,
+        reload: Some(reload_source(arguments.plan.clone())),
     };
     let running = daemon::start(settings, |snapshots| web::router(web::State::new(snapshots)))?;
     tracing::info!(leases = running.recovered.leases, telemetry = running.recovered.telemetry_records, "recovered");
-    output::line(&ready_line(&running))?;
-    tell_supervisor();
     let failed = wait_for_end(&running)?;
     let stopped = running.stop().context("the services did not end well")?;
     tracing::info!(log_lines = stopped.log_lines_stored, "stopped");
@@ -59,6 +64,18 @@ pub(crate) fn run(arguments: &Run) -> Result<Answer> {
         bail!("a service has ended though nobody stopped it; the log above says why");
     }
     Ok(Answer::Good)
+}
+
+/// The plan directory again, with the same values overridden, if `check` has no error to say about it.
+fn reload_source(arguments: PlanArguments) -> ReloadSource {
+    Box::new(move || {
+        let plan = plan_dir::load(&arguments).map_err(|error| vec![format!("{error:#}")])?;
+        let approved = ::check::approve(plan).map_err(|findings| {
+            let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
+            errors.map(check::sentence).collect::<Vec<_>>()
+        })?;
+        generate::service_settings(&approved).map_err(|error| vec![error.to_string()])
+    })
 }
 
 /// A seed that differs at each start, from the operating system's randomness.
@@ -97,17 +114,22 @@ fn tell_supervisor() {
     }
 }
 
-/// Until SIGTERM, SIGINT, or the end of a service; true for the last.
+/// Says that the services are ready and waits until SIGTERM, SIGINT, or the end of a service; true for the last.
 fn wait_for_end(running: &Running) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        // Said only now, so that a signal right after it finds its handler.
+        output::line(&ready_line(running))?;
+        tell_supervisor();
         let mut look = tokio::time::interval(Duration::from_millis(500));
         loop {
             tokio::select! {
                 _ = terminate.recv() => return Ok(false),
                 _ = interrupt.recv() => return Ok(false),
+                _ = hangup.recv() => running.reload(),
                 _ = look.tick() => if running.has_failed() { return Ok(true) },
             }
         }

@@ -1,0 +1,239 @@
+//! The control socket: what an operator on the same machine asks of the services that run.
+//!
+//! A Unix socket in the state directory, which is for its owner alone. One request for each connection: a line of JSON
+//! there, lines of JSON back. Nothing here is reachable from the network.
+
+use std::{
+    fs, io,
+    net::Ipv4Addr,
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use model::Lease;
+use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener as AsyncListener, UnixStream},
+    sync::{Semaphore, broadcast, mpsc, oneshot},
+};
+
+use crate::{dhcp_service::DhcpCommand, reload::Reloader};
+
+/// Name of the socket in the state directory.
+const SOCKET: &str = "control";
+/// Longest request, octets.
+const REQUEST_BYTES_MAX: u64 = 4_096;
+/// Operators at one time.
+const CONNECTIONS_MAX: usize = 16;
+/// How long a request may take to arrive.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
+/// Events that may wait for a watcher; a slower one is told how many it missed.
+pub(crate) const EVENTS_MAX: usize = 4_096;
+
+/// What can be asked.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Request {
+    /// Take a lease away from its client, e.g. because it is known to have left.
+    ReleaseLease {
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Read the plan again and say what would change, or change it.
+    Reload {
+        /// False: only say.
+        apply: bool,
+    },
+    /// Tell of every change of a lease from now on.
+    WatchLeases,
+}
+
+/// What comes back, one or more.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// It is done; in words.
+    Done {
+        /// Lines for a person.
+        says: Vec<String>,
+    },
+    /// It cannot be done; in words.
+    Refused {
+        /// Lines for a person.
+        says: Vec<String>,
+    },
+    /// A lease has changed.
+    Lease {
+        /// How.
+        change: LeaseChange,
+        /// The lease, as saved.
+        lease: Lease,
+    },
+    /// So many changes could not be told because they were not read in time.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+}
+
+/// What happened to a lease.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LeaseChange {
+    /// Granted to a client that did not hold it.
+    Granted,
+    /// Renewed by its client.
+    Renewed,
+    /// Given back, or taken away by an operator.
+    Released,
+    /// Ended without renewal.
+    Expired,
+    /// Found in use by somebody else; in quarantine.
+    Declined,
+}
+
+/// A change, as it goes from the DHCP thread to whoever watches.
+pub(crate) type LeaseEvent = (LeaseChange, Lease);
+
+/// Where the control socket of a state directory is.
+pub fn control_path(state: &Path) -> PathBuf {
+    state.join(SOCKET)
+}
+
+/// Serves requests. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Control {
+    pub(crate) commands: mpsc::Sender<DhcpCommand>,
+    pub(crate) events: broadcast::Sender<LeaseEvent>,
+    pub(crate) reloader: Option<Arc<Reloader>>,
+}
+
+/// Binds the socket; the state directory is locked, so what lies there is left from a server that died.
+pub(crate) fn bind(state: &Path) -> io::Result<UnixListener> {
+    let path = control_path(state);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+impl Control {
+    /// Serves until dropped.
+    pub(crate) async fn serve(self, listener: UnixListener) -> io::Result<()> {
+        let listener = AsyncListener::from_std(listener)?;
+        let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let Ok((stream, _)) = listener.accept().await else {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
+            let control = self.clone();
+            tokio::spawn(async move {
+                if let Err(error) = control.answer(stream).await {
+                    tracing::debug!(%error, "a control connection has ended");
+                }
+                drop(permit);
+            });
+        }
+    }
+
+    async fn answer(&self, stream: UnixStream) -> io::Result<()> {
+        let (reader, mut writer) = stream.into_split();
+        let mut line = String::new();
+        let mut reader = BufReader::new(reader.take(REQUEST_BYTES_MAX));
+        tokio::time::timeout(REQUEST_TIME_MAX, reader.read_line(&mut line)).await??;
+        let answer = match serde_json::from_str(&line) {
+            Ok(Request::ReleaseLease { address }) => self.release(address).await,
+            Ok(Request::Reload { apply }) => self.reload(apply).await,
+            Ok(Request::WatchLeases) => return self.watch(writer).await,
+            Err(error) => Answer::Refused { says: vec![format!("the request is not understood: {error}")] },
+        };
+        write(&mut writer, &answer).await
+    }
+
+    async fn reload(&self, apply: bool) -> Answer {
+        match &self.reloader {
+            Some(reloader) => reloader.reload(&self.commands, apply).await,
+            None => Answer::Refused { says: vec!["these services do not follow a plan directory".to_owned()] },
+        }
+    }
+
+    /// As a signal asks; what comes of it is logged.
+    pub(crate) async fn reload_and_log(&self) {
+        match self.reload(true).await {
+            Answer::Done { says } => says.iter().for_each(|line| tracing::info!("reload: {line}")),
+            Answer::Refused { says } => says.iter().for_each(|line| tracing::error!("reload: {line}")),
+            Answer::Lease { .. } | Answer::Missed { .. } => {}
+        }
+    }
+
+    async fn release(&self, address: Ipv4Addr) -> Answer {
+        match ask(&self.commands, move |engine, now| engine.release(address, now)).await {
+            Some(true) => {
+                Answer::Done { says: vec![format!("{address} is free; its client asks again when it renews")] }
+            }
+            Some(false) => Answer::Refused { says: vec![format!("{address} is not leased to anybody")] },
+            None => stopped(),
+        }
+    }
+
+    async fn watch(&self, mut writer: tokio::net::unix::OwnedWriteHalf) -> io::Result<()> {
+        let mut events = self.events.subscribe();
+        loop {
+            let answer = match events.recv().await {
+                Ok((change, lease)) => Answer::Lease { change, lease },
+                Err(broadcast::error::RecvError::Lagged(count)) => Answer::Missed { count },
+                Err(broadcast::error::RecvError::Closed) => return Ok(()),
+            };
+            write(&mut writer, &answer).await?;
+        }
+    }
+}
+
+/// Runs `action` in the DHCP thread and answers what it returns; `None` when the thread is gone.
+pub(crate) async fn ask<T: Send + 'static>(
+    commands: &mpsc::Sender<DhcpCommand>,
+    action: impl FnOnce(&mut dhcp::Engine, model::Timestamp) -> T + Send + 'static,
+) -> Option<T> {
+    let (sender, receiver) = oneshot::channel();
+    let command: DhcpCommand = Box::new(move |engine, now| {
+        // Whoever asked may have gone away.
+        let _ = sender.send(action(engine, now));
+    });
+    commands.send(command).await.ok()?;
+    receiver.await.ok()
+}
+
+pub(crate) fn stopped() -> Answer {
+    Answer::Refused { says: vec!["the services are stopping".to_owned()] }
+}
+
+async fn write(writer: &mut tokio::net::unix::OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    writer.write_all(&line).await
+}
+
+/// Asks the services that run on `state`, and hands each answer to `each` until it says stop or they end.
+///
+/// Errors: [`io::ErrorKind::NotFound`] or [`io::ErrorKind::ConnectionRefused`] when no services run there.
+pub fn request(state: &Path, request: &Request, mut each: impl FnMut(Answer) -> bool) -> io::Result<()> {
+    use io::{BufRead as _, Write as _};
+    let mut stream = std::os::unix::net::UnixStream::connect(control_path(state))?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    for line in io::BufReader::new(stream).lines() {
+        if !each(serde_json::from_str(&line?)?) {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! Taking a changed plan into the services that run: what would change, and changing it.
+//!
+//! DHCP takes everything but its sockets; what only a restart can change is said.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use dhcp::ReloadPreview;
+use generate::{ServiceSettings, needs_restart};
+use model::SubnetId;
+use tokio::sync::mpsc;
+
+use crate::{
+    control::{Answer, ask, stopped},
+    dhcp_service::DhcpCommand,
+};
+
+/// Reads the plan again; the error says, in lines for a person, why it cannot be used.
+pub type ReloadSource = Box<dyn Fn() -> Result<ServiceSettings, Vec<String>> + Send + Sync>;
+
+/// What this run changes in every plan's DHCP settings.
+#[derive(Clone, Debug)]
+pub(crate) struct Adjustment {
+    /// Interfaces of this machine that serve subnets directly; they are bound at start.
+    pub(crate) interfaces: BTreeMap<SubnetId, Vec<u32>>,
+    /// How much faster than the wall clock the event's clock is.
+    pub(crate) speed: f64,
+    /// True when nobody sets the clock.
+    pub(crate) is_clock_steady: bool,
+}
+
+impl Adjustment {
+    pub(crate) fn apply(&self, settings: &mut dhcp::Settings) {
+        settings.offer_hold = settings.offer_hold.mul_f64(self.speed);
+        if self.is_clock_steady {
+            settings.clock_step_min = Duration::MAX;
+        }
+        // Nobody here sends probes yet, so an offer would wait for nothing.
+        settings.probe = dhcp::ProbeSettings::default();
+        for subnet in &mut settings.subnets {
+            subnet.direct_interfaces = self.interfaces.get(&subnet.id).cloned().unwrap_or_default();
+        }
+    }
+}
+
+/// Keeps what the services were last told.
+pub(crate) struct Reloader {
+    source: ReloadSource,
+    current: Mutex<ServiceSettings>,
+    adjustment: Adjustment,
+}
+
+impl Reloader {
+    pub(crate) fn new(source: ReloadSource, current: ServiceSettings, adjustment: Adjustment) -> Self {
+        Self { source, current: Mutex::new(current), adjustment }
+    }
+
+    /// Reads the plan and says what changes; changes it when `apply`.
+    pub(crate) async fn reload(&self, commands: &mpsc::Sender<DhcpCommand>, apply: bool) -> Answer {
+        let wanted = match (self.source)() {
+            Ok(wanted) => wanted,
+            Err(mut says) => {
+                says.push("nothing was changed".to_owned());
+                return Answer::Refused { says };
+            }
+        };
+        let mut settings = wanted.dhcp.clone();
+        self.adjustment.apply(&mut settings);
+        let for_preview = settings.clone();
+        let Some(preview) = ask(commands, move |engine, _| engine.preview(&for_preview)).await else {
+            return stopped();
+        };
+        if let Some(why) = preview.refused {
+            return Answer::Refused { says: vec![why, "nothing was changed".to_owned()] };
+        }
+        let mut says = self.needs_restart(&wanted);
+        says.extend(words(&preview));
+        if says.is_empty() {
+            return Answer::Done { says: vec!["the plan changes nothing".to_owned()] };
+        }
+        if !apply {
+            says.push("nothing was changed yet; `--apply` does it".to_owned());
+            return Answer::Done { says };
+        }
+        match ask(commands, move |engine, now| engine.reconfigure(settings, now)).await {
+            Some(Ok(())) => {
+                let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+                current.dhcp = wanted.dhcp;
+                says.push("applied".to_owned());
+                Answer::Done { says }
+            }
+            Some(Err(error)) => Answer::Refused { says: vec![error.to_string(), "nothing was changed".to_owned()] },
+            None => stopped(),
+        }
+    }
+
+    /// What the plan says otherwise and cannot be taken while running.
+    fn needs_restart(&self, wanted: &ServiceSettings) -> Vec<String> {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let named = needs_restart(&current, wanted).into_iter().map(|found| {
+            format!("needs a restart: {} was {} and becomes {}: {}", found.path, found.was, found.becomes, found.why)
+        });
+        let others = [
+            ("DNS upstreams, zones and names of devices", current.dns != wanted.dns),
+            (
+                "rooms, access points, pools and talks on the live page",
+                current.snapshot != wanted.snapshot || current.talks != wanted.talks,
+            ),
+        ];
+        let others = others.iter().filter(|(_, is_changed)| *is_changed);
+        named.chain(others.map(|(what, _)| format!("needs a restart: {what}"))).collect()
+    }
+}
+
+/// The preview in lines for a person.
+fn words(preview: &ReloadPreview) -> Vec<String> {
+    preview.to_string().lines().map(ToOwned::to_owned).collect()
+}
