@@ -2,17 +2,25 @@
 //!
 //! Nothing here knows an engine: the program under test is the real binary, its clients are other people's. Where a
 //! tool, the privilege or the binary is missing, [`ready`] says so and the test skips; with `HOTSTAGE_E2E=require`
-//! a skip is a failure. Start at [`ready`], [`Namespace`] and [`Process`].
+//! a skip is a failure. Start at [`ready`], [`Namespace`], [`Process`] and [`Wire`].
+//!
+//! `HOTSTAGE_BIN` names another binary to test; `HOTSTAGE_E2E_KILLS=200` kills the server so often under load (5).
 
+mod dhcp_message;
 mod namespace;
 mod process;
 mod program;
+mod tshark;
+mod wire;
 
 use std::path::PathBuf;
 
+pub use dhcp_message::{DhcpMessage, Kind, RequestState};
 pub use namespace::Namespace;
 pub use process::{Lines, Process, output, run};
 pub use program::{Hotstage, example, program};
+pub use tshark::check_replies;
+pub use wire::Wire;
 
 /// True when everything a test needs is there; else says what is missing and the test is to return at once.
 ///

@@ -1,7 +1,7 @@
 use std::{
     io::{BufRead, BufReader, Read},
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
     time::Duration,
@@ -90,6 +90,18 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
         let out = Lines::of(child.stdout.take().expect("stdout was piped above"));
+        let errors = Lines::of(child.stderr.take().expect("stderr was piped above"));
+        (Self { child }, out, errors)
+    }
+
+    /// Starts it with stdout as bytes, to be read by the caller, and stderr as lines.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn spawn_bytes(command: &mut Command) -> (Self, ChildStdout, Lines) {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?} cannot be started: {error}"));
+        let out = child.stdout.take().expect("stdout was piped above");
         let errors = Lines::of(child.stderr.take().expect("stderr was piped above"));
         (Self { child }, out, errors)
     }

@@ -2,8 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod bad_input;
-mod dhcp;
+mod campus;
+mod checker;
+mod clients;
 mod dns;
 mod event;
+mod load;
 mod recovery;
+mod sync_order;
 mod syslog;
