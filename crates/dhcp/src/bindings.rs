@@ -56,13 +56,17 @@ pub(crate) struct Slot {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Hold {
     Free,
-    Offered {
-        client: Arc<[u8]>,
-        since: Timestamp,
-        until: Timestamp,
-    },
+    /// In a box, as few are offered at one time and each slot would have to be larger for it.
+    Offered(Box<Offer>),
     /// As `Slot::lease` says.
     Leased,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Offer {
+    pub(crate) client: Arc<[u8]>,
+    pub(crate) since: Timestamp,
+    pub(crate) until: Timestamp,
 }
 
 impl Slot {
@@ -74,7 +78,7 @@ impl Slot {
 
     /// True when it is offered to `client`.
     pub(crate) fn is_offered_to(&self, client: &[u8]) -> bool {
-        matches!(&self.hold, Hold::Offered { client: holder, .. } if **holder == *client)
+        matches!(&self.hold, Hold::Offered(offer) if *offer.client == *client)
     }
 
     /// True when nobody but `client` holds it.
@@ -84,7 +88,7 @@ impl Slot {
 
     fn list_wanted(&self) -> Option<ListKind> {
         match (&self.hold, &self.lease) {
-            (Hold::Offered { .. }, _) => Some(ListKind::Offered),
+            (Hold::Offered(_), _) => Some(ListKind::Offered),
             (Hold::Leased, _) => None,
             (Hold::Free, _) if self.group.is_none() => None,
             (Hold::Free, None) => Some(ListKind::Untouched),
@@ -95,7 +99,7 @@ impl Slot {
     /// What counts against the limits of a circuit.
     fn charge(&self) -> (CircuitId, Charge) {
         let charge = match (&self.hold, &self.lease) {
-            (Hold::Offered { .. }, _) => Charge::Offer,
+            (Hold::Offered(_), _) => Charge::Offer,
             (Hold::Leased, Some(lease)) if lease.state == LeaseState::Bound => Charge::Lease,
             (Hold::Leased | Hold::Free, _) => Charge::Nothing,
         };
@@ -105,7 +109,7 @@ impl Slot {
     fn ends(&self) -> Option<Timestamp> {
         match &self.hold {
             Hold::Free => None,
-            Hold::Offered { until, .. } => Some(*until),
+            Hold::Offered(offer) => Some(offer.until),
             Hold::Leased => self.lease.as_ref().map(|lease| lease.expires),
         }
         .filter(|&end| end != Timestamp::MAX)
@@ -198,6 +202,11 @@ impl Bindings {
         self.by_address.get(&address).copied()
     }
 
+    /// All slots, in the order of their ids, without the tables around them.
+    pub(crate) fn into_slots(self) -> Vec<Slot> {
+        self.slots
+    }
+
     /// The slot of `address`, made if there is none.
     pub(crate) fn touch(&mut self, address: Ipv4Addr, subnet: usize, group: Option<GroupId>) -> SlotId {
         if let Some(id) = self.find(address) {
@@ -252,8 +261,8 @@ impl Bindings {
         if head == NONE {
             return None;
         }
-        match self.slot(head).hold {
-            Hold::Offered { since, .. } => Some((head, since)),
+        match &self.slot(head).hold {
+            Hold::Offered(offer) => Some((head, offer.since)),
             Hold::Free | Hold::Leased => None,
         }
     }
@@ -277,14 +286,15 @@ impl Bindings {
         let client = before.map_or_else(|| client.into(), |(key, _)| key);
         self.ledgers[subnet].by_client.insert(Arc::clone(&client), id);
         self.change(id, |slot| {
-            slot.hold = Hold::Offered { client, since, until };
+            slot.hold = Hold::Offered(Box::new(Offer { client, since, until }));
             slot.circuit = circuit;
         });
     }
 
     /// Ends an offer; the address goes back to where it was.
     pub(crate) fn withdraw(&mut self, id: SlotId) {
-        let Hold::Offered { client, .. } = self.slot(id).hold.clone() else { return };
+        let Hold::Offered(offer) = &self.slot(id).hold else { return };
+        let client = Arc::clone(&offer.client);
         let had_it_before = self.slot(id).lease.as_ref().is_some_and(|lease| lease.client.0 == client);
         if !had_it_before {
             self.forget_client(id, &client);
@@ -322,7 +332,7 @@ impl Bindings {
 
     /// As [`Self::release`], but the client loses its claim.
     pub(crate) fn take_away(&mut self, id: SlotId, now: Timestamp) -> Option<Lease> {
-        self.forget_others(id, &[]);
+        self.disown(id);
         self.release(id, now)
     }
 
@@ -370,7 +380,7 @@ impl Bindings {
             }
             match self.slot(id).hold {
                 Hold::Free => {}
-                Hold::Offered { .. } => {
+                Hold::Offered(_) => {
                     self.withdraw(id);
                     return Some(Ended::Offer);
                 }
@@ -391,8 +401,9 @@ impl Bindings {
         self.timers.clear();
         for slot in &mut self.slots {
             slot.timer = None;
-            if let Hold::Offered { since, until, .. } = &mut slot.hold {
-                (*since, *until) = (moved(*since), moved(*until).min(now + until.since(*since)));
+            if let Hold::Offered(offer) = &mut slot.hold {
+                let until = moved(offer.until).min(now + offer.until.since(offer.since));
+                (offer.since, offer.until) = (moved(offer.since), until);
             }
             if let Some(lease) = &mut slot.lease {
                 let granted = lease.expires.since(lease.starts);
@@ -407,10 +418,15 @@ impl Bindings {
         }
     }
 
+    /// Nobody has a claim on the address any more; whoever holds it goes on holding it.
+    pub(crate) fn disown(&mut self, id: SlotId) {
+        self.forget_others(id, &[]);
+    }
+
     /// Forgets that anybody but `client` has a claim on the slot.
     fn forget_others(&mut self, id: SlotId, client: &[u8]) {
         let holder = match &self.slot(id).hold {
-            Hold::Offered { client, .. } => Some(Arc::clone(client)),
+            Hold::Offered(offer) => Some(Arc::clone(&offer.client)),
             Hold::Free | Hold::Leased => None,
         };
         let owner = self.slot(id).lease.as_ref().map(|lease| Arc::clone(&lease.client.0));

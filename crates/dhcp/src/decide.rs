@@ -35,7 +35,7 @@ impl Engine {
             self.bindings.offer(id, request.client(), (request.now, until), circuit);
         }
         let address = self.bindings.slot(id).address;
-        let reply = self.offer(request, address, self.lease_seconds(request));
+        let reply = self.offer(request, address, self.lease_seconds(request, id));
         self.send_offer(request, id, reply, is_probe_due);
         Ok(())
     }
@@ -48,7 +48,7 @@ impl Engine {
     }
 
     fn make_room_for_offer(&mut self, request: &Request<'_>, wanted: SlotId) {
-        let is_offered = matches!(self.bindings.slot(wanted).hold, Hold::Offered { .. });
+        let is_offered = matches!(self.bindings.slot(wanted).hold, Hold::Offered(_));
         if is_offered || self.bindings.offers(request.subnet) < self.settings.offers_outstanding_max.max(1) {
             return;
         }
@@ -126,7 +126,7 @@ impl Engine {
         if !renewed && !self.subnets[request.subnet].is_reserved(address) {
             self.check_lease_limits(request).inspect_err(|_| self.withdraw_offer_to(request))?;
         }
-        let seconds = self.lease_seconds(request);
+        let seconds = self.lease_seconds(request, id);
         let lease = self.lease(request, id, seconds);
         self.bindings.bind(id, lease.clone());
         self.counters.acks += 1;
@@ -145,8 +145,8 @@ impl Engine {
         let address = slot.address;
         let before = slot.lease.as_ref().filter(|lease| *lease.client.0 == *request.client());
         let offered = match &slot.hold {
-            Hold::Offered { client, .. } if **client == *request.client() => Some(Arc::clone(client)),
-            Hold::Free | Hold::Offered { .. } | Hold::Leased => None,
+            Hold::Offered(offer) if *offer.client == *request.client() => Some(Arc::clone(&offer.client)),
+            Hold::Free | Hold::Offered(_) | Hold::Leased => None,
         };
         let client = before.map(|lease| lease.client.clone()).or_else(|| offered.map(ClientKey));
         let name = self.subnets[request.subnet].reserved_name(address).cloned().or_else(|| request.host_name());
@@ -173,15 +173,23 @@ impl Engine {
     }
 
     /// What the client asks for, within what its class or else the subnet gives (RFC 2131 section 4.3.1). While the
-    /// pools fill from 80 to 95 %, what is given shrinks, so that addresses of those who left come back sooner.
-    fn lease_seconds(&self, request: &Request<'_>) -> u32 {
+    /// pools that the address is of fill from 80 to 95 %, what is given shrinks, so that addresses of those who left
+    /// come back sooner.
+    fn lease_seconds(&self, request: &Request<'_>, id: SlotId) -> u32 {
         let subnet = &self.subnets[request.subnet];
         let classes = self.settings.classes.iter().enumerate();
         let of_class =
             classes.filter(|(index, _)| request.classes & bit(*index) != 0).find_map(|(_, class)| class.lease);
         let most = match of_class {
             Some(lease) => u32::try_from(lease.as_secs()).unwrap_or(u32::MAX),
-            None => pressed(subnet.lease_seconds, subnet.pressed_seconds, self.used(request.subnet), subnet.size),
+            None => {
+                let group = self.bindings.slot(id).group;
+                let index =
+                    group.and_then(|group| self.groups[request.subnet].iter().position(|&known| known == group));
+                let size = index.map_or(0, |index| subnet.group_sizes[index]);
+                let used = group.map_or(0, |group| self.bindings.used(group));
+                pressed(subnet.lease_seconds, subnet.pressed_seconds, used, size)
+            }
         };
         let wanted = request.view.number_option(code::LEASE_TIME).unwrap_or(most);
         wanted.clamp(LEASE_WANTED_MIN_SECONDS.min(most), most)
@@ -230,6 +238,7 @@ impl Engine {
         if let Some(max) = self.settings.limits.declines_per_circuit_per_hour {
             let circuit = self.circuit_of(request);
             if !self.bindings.circuits.may_decline(circuit, max, request.now) {
+                self.part(id, request.now);
                 return Err(Drop::OverLimit);
             }
         }
@@ -243,6 +252,17 @@ impl Engine {
         self.effects.push_back(Effect::Save(lease.clone()));
         self.effects.push_back(Effect::Event(DhcpEvent::Declined { lease }));
         Ok(())
+    }
+
+    /// Frees an address that its client does not want, without a quarantine; the client is not offered it again. One
+    /// that is only offered stays so until the offer lapses, as it would be the next to be offered.
+    fn part(&mut self, id: SlotId, now: Timestamp) {
+        if self.bindings.slot(id).hold != Hold::Leased {
+            self.bindings.disown(id);
+        } else if let Some(lease) = self.bindings.take_away(id, now) {
+            self.effects.push_back(Effect::Save(lease.clone()));
+            self.effects.push_back(Effect::Event(DhcpEvent::Released { lease }));
+        }
     }
 
     /// RFC 2131 section 4.3.5: parameters for a host that has its address from elsewhere; nothing is allocated.

@@ -1,25 +1,25 @@
 use std::{
-    collections::VecDeque,
-    net::{Ipv4Addr, SocketAddrV4},
+    collections::{HashSet, VecDeque},
+    net::Ipv4Addr,
     sync::Arc,
     time::Duration,
 };
 
-use model::{Lease, LeaseState, Mac, SubnetId, Timestamp};
+use foldhash::{SharedSeed, quality::SeedableRandomState};
+use model::{Lease, LeaseState, SubnetId, Timestamp};
 
 use crate::{
-    CLASSES_MAX, ClassSettings, Counters, Destination, DhcpEvent, Effect, Limits, Origin, Reply, SERVER_PORT, Settings,
-    SettingsError, SubnetSettings,
+    CLASSES_MAX, ClassSettings, Counters, DhcpEvent, Effect, Limits, Origin, Settings, SettingsError, SubnetSettings,
     bindings::{self, Bindings, Ended, GroupId, Hold, Slot, SlotId},
     class::classes_of,
     counters::Drop,
     fingerprint::KindCounts,
-    leasequery::{Known, Question, answer, question},
     limits::TokenBuckets,
-    message::{HTYPE_ETHERNET, MessageType, MessageView, RelayAgentView, code},
+    message::{MessageType, MessageView},
     probe::Probes,
     request::{Request, understand},
-    rogue::{ForeignServers, is_probe, overheard},
+    rogue::{ForeignServers, is_probe},
+    settings::LEASE_MIN_SECONDS,
     subnet::{Subnet, check_options},
 };
 
@@ -44,14 +44,14 @@ pub struct Engine {
     pub(crate) settings: Settings,
     pub(crate) subnets: Vec<Subnet>,
     /// Indexes of `subnets` by the start of their prefix.
-    by_prefix: Vec<(Ipv4Addr, usize)>,
+    pub(crate) by_prefix: Vec<(Ipv4Addr, usize)>,
     pub(crate) bindings: Bindings,
     /// For each subnet, its groups of pools, in the order of [`Subnet::groups`].
     pub(crate) groups: Vec<Vec<GroupId>>,
     /// For each group, the next address never touched so far.
     pub(crate) untouched: Vec<Cursor>,
     /// For each subnet, the others on its link.
-    siblings: Vec<Vec<usize>>,
+    pub(crate) siblings: Vec<Vec<usize>>,
     buckets: Option<TokenBuckets>,
     pub(crate) foreign: ForeignServers,
     pub(crate) kinds: KindCounts,
@@ -62,6 +62,8 @@ pub struct Engine {
     pub(crate) effects: VecDeque<Effect>,
     pub(crate) counters: Counters,
     pub(crate) identifiers: Identifiers,
+    /// Addresses that clients know us by, so that we are not taken for another server.
+    pub(crate) own: Vec<Ipv4Addr>,
     pub(crate) probes: Probes,
     pub(crate) last_call: Option<Timestamp>,
     /// After a clock step: the next slot whose lease is to be saved again.
@@ -95,7 +97,8 @@ impl Engine {
             kinds: KindCounts::default(),
             effects: VecDeque::new(),
             counters: Counters::default(),
-            identifiers: Identifiers::default(),
+            identifiers: Identifiers::new(seed),
+            own: Vec::new(),
             probes: Probes::new(seed),
             last_call: None,
             saves_left_from: None,
@@ -124,7 +127,7 @@ impl Engine {
     /// Takes over all leases that were saved before, those that have ended by the time of their end, so that the
     /// address that is free the longest is still the first to be given to others.
     pub fn restore_all(&mut self, mut leases: Vec<Lease>, now: Timestamp) {
-        leases.sort_by_key(|lease| lease.expires);
+        leases.sort_unstable_by_key(|lease| (lease.expires, lease.address));
         self.bindings.reserve(leases.len());
         for lease in leases {
             self.restore(lease, now);
@@ -158,6 +161,7 @@ impl Engine {
         let own = self.own_identifier(origin);
         let understood = understand(view, origin, own)?;
         let relay = understood.relay;
+        self.note_own(view, &relay, origin);
         if is_probe(view) {
             return Err(Drop::NotForUs);
         }
@@ -204,61 +208,8 @@ impl Engine {
         }
     }
 
-    /// Of the subnets that share the client's link: the one it has or asks for an address of, else the first with room.
-    fn subnet_on_link(&self, request: &Request<'_>) -> usize {
-        let on_link = || [request.subnet].into_iter().chain(self.siblings[request.subnet].iter().copied());
-        let ciaddr = Some(request.view.ciaddr()).filter(|address| !address.is_unspecified());
-        if request.message_type != MessageType::Discover
-            && let Some(address) = ciaddr.or_else(|| request.requested())
-        {
-            return on_link().find(|&index| self.subnets[index].prefix.contains(&address)).unwrap_or(request.subnet);
-        }
-        let holds = |index: usize| {
-            self.bindings.of_client(index, request.client()).is_some_and(|id| {
-                let slot = self.bindings.slot(id);
-                slot.is_leased_to(request.client()) || slot.is_offered_to(request.client())
-            })
-        };
-        on_link()
-            .find(|&index| holds(index))
-            .or_else(|| on_link().find(|&index| self.has_room(index, request.classes)))
-            .unwrap_or(request.subnet)
-    }
-
-    fn own_identifier(&self, origin: &Origin) -> Ipv4Addr {
+    pub(crate) fn own_identifier(&self, origin: &Origin) -> Ipv4Addr {
         if self.settings.server_identifier.is_unspecified() { origin.local } else { self.settings.server_identifier }
-    }
-
-    /// The client's subnet: link selection (RFC 3527), subnet selection (RFC 3011), relay agent, own address of a
-    /// client that renews past its relay (RFC 2131 section 4.3.2), interface, address of the interface. For broadcasts
-    /// the interface comes before the client's own address.
-    /// The first that is present decides, except that a `ciaddr` of elsewhere says nothing about where we are.
-    fn select_subnet(&self, view: &MessageView<'_>, relay: &RelayAgentView<'_>, origin: &Origin) -> Option<usize> {
-        if let Some(link) = relay.link_selection {
-            return self.subnet_of(link);
-        }
-        if let Some(address) = view.address_option(code::SUBNET_SELECTION) {
-            return self.subnet_of(address);
-        }
-        if !view.giaddr().is_unspecified() {
-            return self.subnet_of(view.giaddr());
-        }
-        let by_client = || Some(view.ciaddr()).filter(|address| !address.is_unspecified());
-        let by_interface = || {
-            let index = Some(origin.interface).filter(|&index| index != 0)?;
-            self.subnets.iter().position(|subnet| subnet.interfaces.contains(&index))
-        };
-        let by_client = || by_client().and_then(|address| self.subnet_of(address));
-        // A broadcast was sent on the link that it was heard on, whatever address its sender still has.
-        let found =
-            if origin.is_broadcast { by_interface().or_else(by_client) } else { by_client().or_else(by_interface) };
-        found.or_else(|| self.subnet_of(origin.local))
-    }
-
-    pub(crate) fn subnet_of(&self, address: Ipv4Addr) -> Option<usize> {
-        let after = self.by_prefix.partition_point(|&(network, _)| network <= address);
-        let (_, index) = *self.by_prefix.get(after.checked_sub(1)?)?;
-        self.subnets[index].prefix.contains(&address).then_some(index)
     }
 
     /// Lets offers lapse and leases end. Calling it too early or too late does no harm.
@@ -329,85 +280,6 @@ impl Engine {
         true
     }
 
-    /// RFC 4388. Only for those who are named in the settings, as it tells whose an address is.
-    fn on_leasequery(
-        &mut self,
-        now: Timestamp,
-        origin: &Origin,
-        view: &MessageView<'_>,
-        own: Ipv4Addr,
-    ) -> Result<(), Drop> {
-        let asker = view.giaddr();
-        let may_ask = |address: &Ipv4Addr| self.settings.leasequery_from.iter().any(|net| net.contains(address));
-        if asker.is_unspecified() || !may_ask(&asker) || !may_ask(origin.source.ip()) {
-            return Err(Drop::NotPermitted);
-        }
-        let mut leases: Vec<&Lease> = match question(view).ok_or(Drop::Malformed)? {
-            Question::Address(address) => {
-                let found = self.bindings.find(address).map(|id| self.bindings.slot(id));
-                found
-                    .filter(|slot| slot.hold == Hold::Leased)
-                    .and_then(|slot| slot.lease.as_ref())
-                    .into_iter()
-                    .collect()
-            }
-            Question::ClientIdentifier(id) => self.leases_of(&[&[0], id].concat()).collect(),
-            Question::Hardware { htype, chaddr } => self.leases_of_hardware(htype, chaddr),
-        };
-        leases.retain(|lease| lease.state == LeaseState::Bound);
-        leases.sort_by_key(|lease| std::cmp::Reverse(lease.starts));
-        let subnet = leases.first().map_or(view.ciaddr(), |lease| lease.address);
-        let subnet = self.subnet_of(subnet).map(|index| &self.subnets[index]);
-        let known = Known { is_ours: subnet.is_some(), leases: &leases };
-        let told = |code: u8| {
-            let option = subnet?.options().iter().find(|option| option.code == code)?;
-            Some(option.data.as_slice())
-        };
-        let bytes = answer(view, own, now, &known, told);
-        self.counters.leasequeries += 1;
-        let destination = Destination::Relay(SocketAddrV4::new(asker, SERVER_PORT));
-        self.effects.push_back(Effect::Send(Reply { destination, bytes, needs_save: false, from: origin.local }));
-        Ok(())
-    }
-
-    /// The leases in force of a client, one for each subnet at most.
-    fn leases_of(&self, client: &[u8]) -> impl Iterator<Item = &Lease> {
-        let slots = (0..self.subnets.len()).filter_map(move |subnet| self.bindings.of_client(subnet, client));
-        let held = slots.map(|id| self.bindings.slot(id)).filter(move |slot| slot.is_leased_to(client));
-        held.filter_map(|slot| slot.lease.as_ref())
-    }
-
-    /// Most clients are known by type and address (RFC 2131 section 4.2), or send just those as their identifier (RFC
-    /// 2132 section 9.14). Only when nobody is, all leases are looked through.
-    fn leases_of_hardware(&self, htype: u8, chaddr: &[u8]) -> Vec<&Lease> {
-        let is_of = |lease: &&Lease| htype == HTYPE_ETHERNET && lease.mac.is_some_and(|mac| mac.0 == *chaddr);
-        let (key, identifier) = ([&[1, htype], chaddr].concat(), [&[0, htype], chaddr].concat());
-        let found: Vec<_> = self.leases_of(&key).chain(self.leases_of(&identifier).filter(is_of)).collect();
-        if found.is_empty() { self.leases_in_force().filter(is_of).collect() } else { found }
-    }
-
-    /// What was heard on the link of another server's messages to clients.
-    pub fn on_foreign(&mut self, now: Timestamp, origin: &Origin, bytes: &[u8]) {
-        let own = self.own_identifier(origin);
-        let Some(heard) = overheard(bytes).filter(|heard| heard.server != own) else { return };
-        self.note_foreign(now, heard.server, None, Ipv4Addr::UNSPECIFIED, origin.interface);
-    }
-
-    pub(crate) fn note_foreign(
-        &mut self,
-        now: Timestamp,
-        server: Ipv4Addr,
-        heard_from: Option<Mac>,
-        relay: Ipv4Addr,
-        interface: u32,
-    ) {
-        self.counters.foreign_servers += 1;
-        if self.foreign.hear(server, now) {
-            let event = DhcpEvent::ForeignServer { server, heard_from, relay, interface };
-            self.effects.push_back(Effect::Event(event));
-        }
-    }
-
     /// Kinds of devices that got leases, as far as they can be told; counts only.
     pub fn fingerprints(&self) -> &KindCounts {
         &self.kinds
@@ -474,11 +346,15 @@ pub(crate) struct Cursor {
 }
 
 /// Circuit and remote ids, shared between the leases of one port. Bounded: forgets all when full.
-#[derive(Debug, Default)]
-pub(crate) struct Identifiers(std::collections::BTreeSet<Arc<[u8]>>);
+#[derive(Debug)]
+pub(crate) struct Identifiers(HashSet<Arc<[u8]>, SeedableRandomState>);
 
 impl Identifiers {
-    const MAX: usize = 4_096;
+    const MAX: usize = 65_536;
+
+    fn new(seed: u64) -> Self {
+        Self(HashSet::with_hasher(SeedableRandomState::with_seed(seed, SharedSeed::global_fixed())))
+    }
 
     pub(crate) fn share(&mut self, identifier: &[u8]) -> Arc<[u8]> {
         if let Some(shared) = self.0.get(identifier) {
@@ -503,6 +379,9 @@ fn check_classes(classes: &[ClassSettings]) -> Result<(), SettingsError> {
     for (index, class) in classes.iter().enumerate() {
         if classes[..index].iter().any(|other| other.name == class.name) {
             return Err(SettingsError::DuplicateClass { name: class.name.clone() });
+        }
+        if class.lease.is_some_and(|lease| lease.as_secs() < LEASE_MIN_SECONDS) {
+            return Err(SettingsError::ClassLeaseTooShort { class: class.name.clone() });
         }
         check_options(&class.options, || format!("class `{}`", class.name))?;
     }

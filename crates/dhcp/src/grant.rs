@@ -65,11 +65,11 @@ impl Engine {
     }
 
     /// True while a client of these classes finds a free address.
-    pub(crate) fn has_room(&self, subnet: usize, classes: ClassSet) -> bool {
+    pub(crate) fn has_room(&mut self, subnet: usize, classes: ClassSet) -> bool {
         self.eligible_groups(subnet, classes).any(|index| {
             let group = self.groups[subnet][index];
-            let has_untouched = self.untouched[usize::from(group)].pool < self.subnets[subnet].groups[index].1.len();
-            has_untouched || self.bindings.longest_free(group, Ipv4Addr::UNSPECIFIED).is_some()
+            self.bindings.longest_free(group, Ipv4Addr::UNSPECIFIED).is_some()
+                || self.peek_untouched(subnet, index).is_some()
         })
     }
 
@@ -226,7 +226,7 @@ impl Engine {
 /// reservation by MAC. Only clients with that MAC are ever offered the address.
 fn is_held_by_machine(slot: &Slot, request: &Request<'_>) -> bool {
     match &slot.hold {
-        Hold::Free | Hold::Offered { .. } => true,
+        Hold::Free | Hold::Offered(_) => true,
         Hold::Leased => slot.lease.as_ref().is_some_and(|lease| {
             lease.state == model::LeaseState::Bound && lease.mac.is_some() && lease.mac == request.mac
         }),

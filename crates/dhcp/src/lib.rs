@@ -1,4 +1,5 @@
-//! DHCPv4 server engine and message codec (RFC 2131, 2132, 3011, 3046, 3396, 3527, 5107, 6842, 8357).
+//! DHCPv4 server engine and message codec (RFC 2131, 2132, 3004, 3011, 3046, 3396, 3397, 3442, 3527,
+//! 4039, 4388, 4702, 5107, 6842, 8357, 8910, 8925).
 //!
 //! The engine is told the time and the bytes of datagrams and answers with effects: save this lease, send this
 //! reply, note this event. It never opens a socket or a file, never reads a clock and never starts a task; the same
@@ -16,14 +17,17 @@ mod decide;
 mod effect;
 mod engine;
 pub mod fingerprint;
+mod foreign;
 mod fqdn;
 mod grant;
 mod layers;
 mod leasequery;
 mod limits;
+mod locate;
 pub mod message;
 pub mod options;
 mod probe;
+mod queries;
 mod reload;
 mod reply;
 mod request;

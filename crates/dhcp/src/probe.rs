@@ -135,6 +135,10 @@ impl Engine {
         if before.is_none() {
             self.counters.probes += 1;
             self.probes.until.push_back((until, address));
+            // A driver that sends no probes must not make us keep them all.
+            if self.probes.to_send.len() >= self.settings.probe.outstanding_max {
+                self.probes.to_send.pop_front();
+            }
             let is_relayed = !request.view.giaddr().is_unspecified();
             let interface = request.origin.interface;
             self.probes.to_send.push_back(Probe { address, interface, is_relayed, client: request.mac });

@@ -6,7 +6,7 @@ use model::{Lease, SubnetId, Timestamp};
 
 use crate::{
     Engine, Settings, SettingsError, SubnetSettings,
-    bindings::{Hold, Slot},
+    bindings::{Bindings, Hold, Slot},
     probe::Probes,
 };
 
@@ -123,15 +123,20 @@ impl Engine {
     pub fn reconfigure(&mut self, settings: Settings, now: Timestamp) -> Result<(), SettingsError> {
         let now = self.advance(now);
         let mut wanted = Self::new(settings, self.seed)?;
-        let slots = self.bindings.slots();
-        let leases: Vec<Lease> = slots.iter().filter_map(|slot| lease_of(slot, now)).collect();
+        // Moved over, not copied: with a million leases there is no room for two tables.
+        let old = std::mem::replace(&mut self.bindings, Bindings::new(0, 0, self.seed));
+        let mut slots = old.into_slots();
+        let leases: Vec<Lease> = slots.iter_mut().filter_map(|slot| take_lease(slot, now)).collect();
+        slots.retain(|slot| matches!(slot.hold, Hold::Offered(_)));
+        slots.shrink_to_fit();
         let orphans = leases.iter().filter(|lease| wanted.subnet_of(lease.address).is_none() && lease.is_active(now));
         let orphans = orphans.count() as u64;
         wanted.restore_all(leases, now);
-        for slot in slots {
+        for slot in &slots {
             wanted.take_over_offer(slot);
         }
         wanted.foreign = std::mem::take(&mut self.foreign);
+        wanted.own = std::mem::take(&mut self.own);
         wanted.kinds = std::mem::take(&mut self.kinds);
         wanted.counters = self.counters;
         wanted.counters.reloads += 1;
@@ -146,13 +151,13 @@ impl Engine {
     }
 
     fn take_over_offer(&mut self, old: &Slot) {
-        let Hold::Offered { client, since, until } = &old.hold else { return };
+        let Hold::Offered(offer) = &old.hold else { return };
         // One that is reserved now is granted to its client without an offer, and to nobody else with one.
         let wanted = self.subnet_of(old.address).filter(|&index| !self.subnets[index].is_reserved(old.address));
         let Some(index) = wanted else { return };
         let id = self.touch(old.address, index);
-        if self.bindings.slot(id).is_available_to(client) {
-            self.bindings.offer(id, client, (*since, *until), crate::circuits::Circuits::NOWHERE);
+        if self.bindings.slot(id).is_available_to(&offer.client) {
+            self.bindings.offer(id, &offer.client, (offer.since, offer.until), crate::circuits::Circuits::NOWHERE);
         }
     }
 
@@ -177,6 +182,8 @@ impl Engine {
             ("client classes change", old.classes != settings.classes),
             ("limits change", old.limits != settings.limits),
             ("who may ask by leasequery changes", old.leasequery_from != settings.leasequery_from),
+            ("whether addresses are probed before they are offered changes", old.probe != settings.probe),
+            ("what is said to clients that nobody knows changes", old.authoritative != settings.authoritative),
             ("the server identifier changes", old.server_identifier != settings.server_identifier),
             (
                 "how long offers and quarantines last changes",
@@ -188,8 +195,8 @@ impl Engine {
 }
 
 /// The lease of a slot. One that is over stays so, also when a clock that was set back meanwhile has it end later.
-fn lease_of(slot: &Slot, now: Timestamp) -> Option<Lease> {
-    let lease = slot.lease.clone()?;
+fn take_lease(slot: &mut Slot, now: Timestamp) -> Option<Lease> {
+    let lease = slot.lease.take()?;
     let expires = if slot.hold == Hold::Leased { lease.expires } else { lease.expires.min(now) };
     Some(Lease { expires, ..lease })
 }

@@ -281,6 +281,8 @@ pub enum SettingsError {
     OptionNotSettable { place: String, code: u8 },
     #[error("the captive portal `{uri}` of subnet `{subnet}` is not an https URI of at most 255 octets (RFC 8910)")]
     CaptivePortal { subnet: String, uri: String },
+    #[error("leases of class `{class}` are shorter than {LEASE_MIN_SECONDS} s")]
+    ClassLeaseTooShort { class: String },
     #[error("leases of subnet `{subnet}` are shorter than {LEASE_MIN_SECONDS} s")]
     LeaseTooShort { subnet: String },
 }

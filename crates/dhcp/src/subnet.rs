@@ -31,7 +31,9 @@ pub(crate) struct Subnet {
     pub(crate) is_ipv6_mostly: bool,
     pub(crate) shared_network: Option<String>,
     pub(crate) interfaces: Vec<u32>,
-    /// Addresses that can be handed out to anybody.
+    /// Addresses that each of the groups can hand out.
+    pub(crate) group_sizes: Vec<u64>,
+    /// Addresses that can be handed out.
     pub(crate) size: u64,
     never: BTreeSet<Ipv4Addr>,
     reservations: Vec<(Ipv4Addr, Option<HostName>, Vec<OptionSetting>)>,
@@ -75,6 +77,7 @@ impl Subnet {
             shared_network: settings.shared_network.clone(),
             groups: grouped(&pools),
             interfaces: settings.direct_interfaces.clone(),
+            group_sizes: Vec::new(),
             size: 0,
             pools,
             never,
@@ -86,11 +89,9 @@ impl Subnet {
         };
         subnet.add_reservations(&settings)?;
         subnet.never.extend(settings.excluded);
-        let left_out: BTreeSet<_> = subnet.never.iter().chain(subnet.by_address.keys()).collect();
-        let left_out = left_out.into_iter().filter(|address| subnet.is_in_pool(**address)).count();
-        let all: u64 =
-            subnet.pools.iter().map(|pool| u64::from(u32::from(pool.last) - u32::from(pool.first)) + 1).sum();
-        subnet.size = all - u64::try_from(left_out).unwrap_or(all);
+        let left_out: BTreeSet<_> = subnet.never.iter().chain(subnet.by_address.keys()).copied().collect();
+        subnet.group_sizes = subnet.groups.iter().map(|(_, ranges)| size_without(ranges, &left_out)).collect();
+        subnet.size = subnet.group_sizes.iter().sum();
         Ok(subnet)
     }
 
@@ -119,10 +120,6 @@ impl Subnet {
     fn pool_of(&self, address: Ipv4Addr) -> Option<&Pool> {
         let after = self.pools.partition_point(|pool| pool.first <= address);
         self.pools.get(after.checked_sub(1)?).filter(|pool| address <= pool.last)
-    }
-
-    fn is_in_pool(&self, address: Ipv4Addr) -> bool {
-        self.pool_of(address).is_some()
     }
 
     /// True when the address is in a pool, and neither reserved nor somebody's own.
@@ -205,6 +202,15 @@ fn checked_pools(settings: &SubnetSettings, classes: &[ClassSettings]) -> Result
         Some(pair) => Err(SettingsError::OverlappingPools { subnet: subnet(), address: pair[1].first }),
         None => Ok(pools),
     }
+}
+
+/// Addresses of the ranges, which do not overlap, that are not left out.
+fn size_without(ranges: &[(Ipv4Addr, Ipv4Addr)], left_out: &BTreeSet<Ipv4Addr>) -> u64 {
+    let sizes = ranges.iter().map(|&(first, last)| {
+        let all = u64::from(u32::from(last) - u32::from(first)) + 1;
+        all - left_out.range(first..=last).map(|_| 1).sum::<u64>()
+    });
+    sizes.sum()
 }
 
 /// By class, those of classes first.

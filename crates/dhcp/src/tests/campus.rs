@@ -4,6 +4,7 @@
 use std::{collections::BTreeMap, net::Ipv4Addr, time::Duration};
 
 use model::{LeaseState, Mac};
+use proptest::prelude::*;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -12,7 +13,7 @@ use crate::{
     ClassSettings, DhcpEvent, Effect, Limits, Match, PoolSettings, ProbeSettings, Reservation, ReservationKey,
     Settings,
     client::{self, ClientReply, Request, Sender},
-    message::{MessageType, RelayAgentInformation},
+    message::{MessageBuilder, MessageType, RelayAgentInformation},
 };
 
 /// More than there are addresses. Every third one is an access point; number modulo three is the port.
@@ -233,5 +234,75 @@ fn a_campus_against_a_reference_model() {
         let seen =
             [campus.acks / 100, counters.dropped_over_limit, counters.reloads, counters.conflicts, counters.probes];
         assert!(seen.iter().all(|count| *count > 0), "seed {seed}: the simulation did something: {seen:?}");
+    }
+}
+
+/// Options that servers look at, and what they may be filled with.
+fn any_option() -> impl Strategy<Value = (u8, Vec<u8>)> {
+    let code = prop::sample::select(vec![12_u8, 50, 51, 52, 54, 55, 57, 60, 61, 77, 80, 81, 82, 82, 82, 118, 43, 91]);
+    let address =
+        prop_oneof![Just(SERVER), (8..22_u8).prop_map(attendee), (98..112_u8).prop_map(crew), any::<Ipv4Addr>()];
+    let sub_option = (prop::sample::select(vec![1_u8, 2, 5, 11, 19, 200]), prop::collection::vec(any::<u8>(), 0..5));
+    let relay = prop::collection::vec(sub_option, 0..4).prop_map(|list| {
+        list.into_iter()
+            .flat_map(|(code, data)| [vec![code, u8::try_from(data.len()).unwrap()], data].concat())
+            .collect()
+    });
+    let data = prop_oneof![
+        3 => address.prop_map(|address| address.octets().to_vec()),
+        2 => relay,
+        1 => Just(b"Cisco AP".to_vec()),
+        1 => Just(Vec::new()),
+        2 => prop::collection::vec(any::<u8>(), 0..20),
+    ];
+    (code, data)
+}
+
+/// A message of some type, of one of a few clients, by one of a few ways.
+fn any_message() -> impl Strategy<Value = Vec<u8>> {
+    let address =
+        || prop_oneof![2 => Just(Ipv4Addr::UNSPECIFIED), 2 => (8..22_u8).prop_map(attendee), 1 => Just(SERVER)];
+    let options = prop::collection::vec(any_option(), 0..6);
+    (0..14_u8, 0..20_u16, address(), address(), options).prop_map(|(kind, number, ciaddr, giaddr, options)| {
+        let mut builder = MessageBuilder::request(MessageType::Discover, 1, mac(number));
+        builder.ciaddr(ciaddr).giaddr(giaddr);
+        for (code, data) in &options {
+            builder.option(*code, data);
+        }
+        let mut bytes = builder.finish(None);
+        bytes[242] = kind;
+        bytes
+    })
+}
+
+proptest! {
+    /// Whatever strangers say, under whichever plan: no panic, no reply that cannot be read, and the books balance.
+    #[test]
+    fn strangers_do_no_harm_to_a_campus(
+        messages in prop::collection::vec((any_message(), 0..16_usize, 0..700_u64, any::<bool>()), 1..60),
+    ) {
+        let mut bench = Bench::new(Settings { leasequery_from: vec!["0.0.0.0/0".parse().unwrap()], ..plan(0) });
+        for (bytes, variant, time, is_in_use) in messages {
+            bench.origin.is_broadcast = is_in_use;
+            bench.engine.on_packet(bench.now, &bench.origin, &bytes);
+            bench.engine.on_foreign(bench.now, &bench.origin, &bytes);
+            bench.take_effects();
+            for effect in &bench.effects {
+                if let Effect::Send(reply) = effect {
+                    prop_assert!(ClientReply::parse(&reply.bytes).unwrap().is_some());
+                    prop_assert!(reply.bytes.len() >= 300);
+                }
+            }
+            while let Some(probe) = bench.engine.next_probe() {
+                bench.engine.probe_result(probe.address, is_in_use, bench.now);
+            }
+            if time % 5 == 0 {
+                bench.engine.reconfigure(plan(variant), bench.now).unwrap();
+            }
+            bench.pass(Duration::from_secs(time));
+            bench.engine.bindings.check_invariants();
+        }
+        let counters = bench.engine.counters();
+        prop_assert!(counters.dropped() <= counters.packets);
     }
 }

@@ -1,5 +1,6 @@
 //! Tests of the engine as a whole. Each names the section of the RFC that it holds the engine to.
 
+mod bad_input;
 mod behaviours;
 mod campus;
 mod clock;
@@ -10,10 +11,12 @@ mod option_values;
 mod options;
 mod oracle;
 mod pools;
+mod pressure;
 mod protection;
 mod relays;
 mod restart;
 mod settings;
+mod shared_networks;
 mod simulation;
 
 use std::{

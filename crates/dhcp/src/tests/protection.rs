@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use model::LeaseState;
 
-use super::{Bench, HOUR, attendee, example, kind, sender};
+use super::{Bench, HOUR, SERVER, attendee, example, kind, sender};
 use crate::{
     ClassSettings, DhcpEvent, Limits, Match, PoolSettings, Probe, ProbeSettings, Settings,
     client::{self, Request},
@@ -58,6 +58,32 @@ fn a_port_cannot_drain_the_pool_by_offers() {
         }
     }
     assert_eq!(bench.engine.leases_in_force().count(), 3);
+}
+
+/// RFC 2131 section 4.3.3: a port that declines too much burns no more addresses, but its clients, who may be right, do
+/// not get the same address over and over.
+#[test]
+fn a_port_cannot_burn_the_pool_by_declines() {
+    let mut bench = limited(Limits { declines_per_circuit_per_hour: Some(2), ..Limits::default() });
+    let information = behind("ge-0/0/1");
+    let who = sender(1).relayed(attendee(1), &information);
+    let mut last = None;
+    for round in 0..30 {
+        bench.pass(Duration::from_secs(10));
+        let address = bench.discover(&who).unwrap().yiaddr;
+        assert_ne!(last, Some(address), "round {round}");
+        // Every other time it is bound already.
+        if round % 2 == 0 {
+            bench.select(&who, address);
+        }
+        bench.send(&client::decline(&who, address, SERVER));
+        last = Some(address);
+        bench.engine.bindings.check_invariants();
+    }
+    bench.pass(Duration::from_secs(60));
+    let counters = bench.engine.counters();
+    assert_eq!((bench.used(), counters.declines, counters.dropped_over_limit), (2, 2, 28));
+    bench.bind(&sender(2).relayed(attendee(1), &behind("ge-0/0/2")));
 }
 
 /// Asking for addresses of pools that are for others does not use them up.
@@ -138,6 +164,18 @@ fn an_address_that_answers_is_not_offered() {
     bench.engine.bindings.check_invariants();
 }
 
+/// A driver that asks for no probes delays offers, and costs no memory.
+#[test]
+fn probes_that_nobody_sends_are_bounded() {
+    let mut bench = probing(3);
+    for number in 0..100 {
+        bench.discover(&sender(number));
+        bench.pass(Duration::from_secs(70));
+    }
+    assert_eq!(bench.engine.counters().probes, 100);
+    assert_eq!(std::iter::from_fn(|| bench.engine.next_probe()).count(), 3);
+}
+
 /// What happens to the address meanwhile makes a late answer void.
 #[test]
 fn late_answers_are_void() {
@@ -180,4 +218,24 @@ fn rapid_commit_waits_for_the_probe() {
     assert_eq!(kind(bench.select(&sender(1), attendee(10))), Some(MessageType::Ack));
     assert_eq!(kind(bench.send(&discover)), Some(MessageType::Ack), "its own address now");
     assert_eq!(attendee(10), Ipv4Addr::new(198, 51, 100, 10));
+}
+
+/// A server that goes by several names, or whose relay agent calls it by its own (RFC 5107), is no other server.
+#[test]
+fn we_are_no_rogue_server() {
+    let mut bench = Bench::new(Settings { server_identifier: Ipv4Addr::UNSPECIFIED, ..example() });
+    let (first, second) = (bench.origin.local, attendee(2));
+    for local in [first, second] {
+        bench.origin.local = local;
+        bench.discover(&sender(1)).unwrap();
+    }
+    let by_relay = RelayAgentInformation { server_override: Some(attendee(1)), ..RelayAgentInformation::default() };
+    bench.discover(&sender(1).relayed(attendee(1), &by_relay.encode())).unwrap();
+    let rogue = Ipv4Addr::new(192, 0, 2, 66);
+    for (server, is_told) in [(first, false), (second, false), (attendee(1), false), (rogue, true), (rogue, false)] {
+        bench.send(&client::request(&sender(1), Request::Selecting { address: attendee(10), server }));
+        let told = bench.events().iter().any(|event| matches!(event, DhcpEvent::ForeignServer { .. }));
+        assert_eq!(told, is_told, "{server}");
+    }
+    assert_eq!(bench.engine.counters().foreign_servers, 2);
 }
