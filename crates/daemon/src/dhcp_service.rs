@@ -167,9 +167,11 @@ impl DhcpService {
         let mut published = instant();
         let mut is_view_old = false;
         while !self.stop.load(Ordering::Relaxed) {
-            let mut received = 0;
+            let (mut received, mut has_more) = (0, false);
             for index in 0..self.sockets.len() {
-                received += self.receive_from(index)?;
+                let count = self.receive_from(index)?;
+                received += count;
+                has_more |= count >= BATCH_MAX * BATCHES_IN_A_ROW_MAX;
             }
             is_view_old |= self.run_commands();
             let now = self.clock.now();
@@ -185,7 +187,8 @@ impl DhcpService {
                 self.publish();
                 (published, is_view_old) = (wall, false);
             }
-            if received == 0 {
+            // A batch that was not full took all there was, so asking again at once would be in vain.
+            if !has_more {
                 let wait = self.engine.deadline().map_or(WAIT_MAX, |at| self.clock.wall_until(at).min(WAIT_MAX));
                 wait_readable(&self.sockets, wait)?;
             }
@@ -232,10 +235,7 @@ impl DhcpService {
     fn take_effects(&mut self, socket: usize) {
         while let Some(effect) = self.engine.next_effect() {
             match effect {
-                Effect::Save(lease) => {
-                    self.unique.add(&lease.client);
-                    self.saves.push(lease);
-                }
+                Effect::Save(lease) => self.saves.push(lease),
                 Effect::Send(reply) if reply.needs_save => self.replies_saved.push((socket, reply)),
                 Effect::Send(reply) => self.replies_now.push((socket, reply)),
                 Effect::Event(event) => self.tell(event),
@@ -264,6 +264,9 @@ impl DhcpService {
                 return;
             }
         };
+        if change == LeaseChange::Granted {
+            self.unique.add(&lease.client);
+        }
         self.tell_names(change, &lease);
         if self.channels.events.receiver_count() > 0 {
             // Watchers that are too slow are told how many they missed.
