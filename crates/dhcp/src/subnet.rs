@@ -10,7 +10,7 @@ use model::{HostName, Mac, SubnetId};
 
 use crate::{
     ClassSettings, OptionSetting, PoolSettings, ReservationKey, SettingsError, SubnetSettings, message::code,
-    settings::LEASE_MIN_SECONDS,
+    options::wire_name, settings::LEASE_MIN_SECONDS,
 };
 
 /// A subnet, ready to serve.
@@ -285,8 +285,7 @@ fn encoded_options(settings: &SubnetSettings) -> Result<Vec<OptionSetting>, Sett
         }
     }
     if let Some(domain) = &settings.domain {
-        let wire = domain_on_the_wire(domain)
-            .ok_or_else(|| SettingsError::Domain { subnet: subnet(), domain: domain.clone() })?;
+        let wire = wire_name(domain).map_err(|_| SettingsError::Domain { subnet: subnet(), domain: domain.clone() })?;
         options.push((code::DOMAIN_NAME, domain.trim_end_matches('.').as_bytes().to_vec()));
         options.push((code::DOMAIN_SEARCH, wire));
     }
@@ -304,12 +303,8 @@ fn encoded_options(settings: &SubnetSettings) -> Result<Vec<OptionSetting>, Sett
     let mut options: Vec<_> =
         options.into_iter().map(|(code, data)| OptionSetting { code, data, always: false }).collect();
     for given in &settings.options {
-        let mut given = given.clone();
-        if given.code == code::CLASSLESS_ROUTES {
-            given.data = with_default_route(given.data, settings.gateway);
-        }
         options.retain(|option| option.code != given.code);
-        options.push(given);
+        options.push(given.clone());
     }
     if let Some(wait) = settings.ipv6_only_wait {
         let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
@@ -320,35 +315,4 @@ fn encoded_options(settings: &SubnetSettings) -> Result<Vec<OptionSetting>, Sett
         });
     }
     Ok(options)
-}
-
-/// A client that gets option 121 ignores option 3, so the default route must be in it too (RFC 3442).
-fn with_default_route(mut routes: Vec<u8>, gateway: Option<Ipv4Addr>) -> Vec<u8> {
-    let mut rest = routes.as_slice();
-    let mut has_default = false;
-    while let [width, tail @ ..] = rest {
-        has_default |= *width == 0;
-        let length = usize::from(width.div_ceil(8)) + 4;
-        rest = tail.get(length..).unwrap_or_default();
-    }
-    if let Some(gateway) = gateway.filter(|_| !has_default) {
-        routes.push(0);
-        routes.extend(gateway.octets());
-    }
-    routes
-}
-
-/// A domain name as length-prefixed labels (RFC 1035 section 3.1); `None` when it is not one.
-fn domain_on_the_wire(domain: &str) -> Option<Vec<u8>> {
-    let domain = domain.strip_suffix('.').unwrap_or(domain);
-    let is_fine = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_';
-    let mut wire = Vec::with_capacity(domain.len() + 2);
-    for label in domain.split('.') {
-        let len = u8::try_from(label.len()).ok().filter(|len| (1..=63).contains(len))?;
-        label.bytes().all(is_fine).then_some(())?;
-        wire.push(len);
-        wire.extend(label.bytes());
-    }
-    wire.push(0);
-    (wire.len() <= 255).then_some(wire)
 }
