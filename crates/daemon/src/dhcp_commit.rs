@@ -28,9 +28,9 @@ use crate::dhcp_send::{Addressed, Sender};
 const WAITING_MAX: usize = 8_192;
 /// A batch of at least so many leases says that clients come in crowds, and so few more are worth waiting for.
 const GATHER_FROM: usize = 4;
-const GATHER_UP_TO: usize = 48;
-/// How long to wait for more of a crowd: less than a sync takes, and a sync costs as much for one lease as for fifty.
-const GATHER: Duration = Duration::from_micros(100);
+const GATHER_UP_TO: usize = 24;
+/// How long to wait for more of a crowd: less than a sync takes, and a sync costs as much for one lease as for thirty.
+const GATHER: Duration = Duration::from_micros(50);
 /// How long a disk that failed is left alone; clients ask again after 4 s at the earliest (RFC 2131 section 4.1).
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 

@@ -10,6 +10,7 @@ use std::{
 };
 
 use dhcp::{CLIENT_PORT, Destination, Reply};
+use model::Mac;
 
 use crate::{
     batch_io::{BATCH_MAX, Outgoing, Target},
@@ -61,24 +62,41 @@ impl Sender {
         });
         let mut batch = [EMPTY; BATCH_MAX];
         let count = fill(&mut batch, outgoing);
-        self.hand_over(socket.as_fd(), batch.get(..count).unwrap_or_default());
+        let batch = batch.get_mut(..count).unwrap_or_default();
+        // One relay's replies become neighbours, in their order, so that they go as a run.
+        batch.sort_by_key(|one| (one.target, one.body.len()));
+        self.hand_over(socket.as_fd(), batch);
     }
 
-    /// Address, port and interface, unless the reply goes to a hardware address and we can do that.
+    /// Address, port and interface, unless the reply goes as a frame.
     fn by_ip(&self, destination: Destination) -> Option<(SocketAddrV4, u32)> {
         let everybody = SocketAddrV4::new(Ipv4Addr::BROADCAST, CLIENT_PORT);
         match destination {
             Destination::Relay(to) | Destination::Unicast(to) => Some((to, 0)),
-            Destination::Broadcast { interface } => Some((everybody, interface)),
-            Destination::Hardware { interface, .. } => self.packet.is_none().then_some((everybody, interface)),
+            Destination::Broadcast { interface } | Destination::Hardware { interface, .. } => {
+                self.frame_to(destination).is_none().then_some((everybody, interface))
+            }
+        }
+    }
+
+    /// Interface, hardware address and IP address of a reply that goes as a frame. A broadcast does as well where it can:
+    /// the kernel would loop a copy of a broadcast datagram back to itself.
+    fn frame_to(&self, destination: Destination) -> Option<(u32, Mac, Ipv4Addr)> {
+        self.packet.as_ref()?;
+        match destination {
+            Destination::Hardware { interface, mac, address } => Some((interface, mac, address)),
+            Destination::Broadcast { interface } if interface != 0 => {
+                Some((interface, Mac::BROADCAST, Ipv4Addr::BROADCAST))
+            }
+            Destination::Broadcast { .. } | Destination::Relay(_) | Destination::Unicast(_) => None,
         }
     }
 
     fn send_frames(&self, packet: &PacketSocket, replies: &[Addressed]) {
         let frames = || {
-            replies.iter().filter_map(|(_, reply)| match reply.destination {
-                Destination::Hardware { interface, mac, address } => Some((interface, mac, address, reply)),
-                Destination::Relay(_) | Destination::Unicast(_) | Destination::Broadcast { .. } => None,
+            replies.iter().filter_map(|(_, reply)| {
+                let (interface, mac, address) = self.frame_to(reply.destination)?;
+                Some((interface, mac, address, reply))
             })
         };
         let mut heads = [[0; HEADERS_BYTES]; BATCH_MAX];

@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Mac(pub [u8; 6]);
 
 impl Mac {
+    /// Every station on the link.
+    pub const BROADCAST: Self = Self([0xff; 6]);
+
     /// True for addresses that are not burned in (bit 1 of the first octet): randomised phones, virtual machines.
     pub const fn is_locally_administered(self) -> bool {
         self.0[0] & 0b10 != 0
