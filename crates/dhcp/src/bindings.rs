@@ -13,17 +13,14 @@
 //!    +--------------------------------------------+ decline: Leased (state Declined) until the quarantine ends
 //! ```
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    net::Ipv4Addr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, net::Ipv4Addr, sync::Arc, time::Duration};
 
-use foldhash::{SharedSeed, quality::SeedableRandomState};
 use model::{ClientKey, Lease, LeaseState, Timestamp};
 
-use crate::circuits::{Charge, CircuitId, Circuits};
+use crate::{
+    circuits::{Charge, CircuitId, Circuits},
+    index::{AddressIndex, ClientIndex},
+};
 
 /// Index of a slot; slots are never removed, so it stays good.
 pub(crate) type SlotId = u32;
@@ -86,6 +83,21 @@ impl Slot {
         self.hold == Hold::Free || self.is_offered_to(client) || self.is_leased_to(client)
     }
 
+    /// True when `client` holds it, is offered it or had it last.
+    pub(crate) fn names(&self, client: &[u8]) -> bool {
+        self.lease.as_ref().is_some_and(|lease| *lease.client.0 == *client) || self.is_offered_to(client)
+    }
+
+    /// The key of a client that it names, to share.
+    fn key_of(&self, client: &[u8]) -> Option<Arc<[u8]>> {
+        let offered = match &self.hold {
+            Hold::Offered(offer) => Some(&offer.client),
+            Hold::Free | Hold::Leased => None,
+        };
+        let had = self.lease.as_ref().map(|lease| &lease.client.0);
+        offered.into_iter().chain(had).find(|key| ***key == *client).cloned()
+    }
+
     fn list_wanted(&self) -> Option<ListKind> {
         match (&self.hold, &self.lease) {
             (Hold::Offered(_), _) => Some(ListKind::Offered),
@@ -138,7 +150,7 @@ const EMPTY: List = List { head: NONE, tail: NONE, len: 0 };
 /// What is kept for each subnet.
 #[derive(Debug)]
 struct Ledger {
-    by_client: HashMap<Arc<[u8]>, SlotId, SeedableRandomState>,
+    by_client: ClientIndex,
     offered: List,
 }
 
@@ -161,7 +173,7 @@ pub(crate) enum Ended {
 #[derive(Debug)]
 pub(crate) struct Bindings {
     slots: Vec<Slot>,
-    by_address: HashMap<Ipv4Addr, SlotId, SeedableRandomState>,
+    by_address: AddressIndex,
     ledgers: Vec<Ledger>,
     groups: Vec<Group>,
     timers: BTreeSet<(Timestamp, SlotId)>,
@@ -172,11 +184,10 @@ impl Bindings {
     /// An empty table for so many subnets with so many groups of pools in all. `seed` keeps hostile clients from
     /// choosing colliding identifiers.
     pub(crate) fn new(subnets: usize, groups: usize, seed: u64) -> Self {
-        let state = || SeedableRandomState::with_seed(seed, SharedSeed::global_fixed());
-        let ledger = || Ledger { by_client: HashMap::with_hasher(state()), offered: EMPTY };
+        let ledger = || Ledger { by_client: ClientIndex::new(seed), offered: EMPTY };
         Self {
             slots: Vec::new(),
-            by_address: HashMap::with_hasher(state()),
+            by_address: AddressIndex::new(seed),
             ledgers: (0..subnets).map(|_| ledger()).collect(),
             groups: vec![Group { free: [EMPTY; 2], used: 0 }; groups],
             timers: BTreeSet::new(),
@@ -187,7 +198,7 @@ impl Bindings {
     /// Room for so many slots, so that a restart does not grow the tables step by step.
     pub(crate) fn reserve(&mut self, count: usize) {
         self.slots.reserve(count);
-        self.by_address.reserve(count);
+        self.by_address.reserve(count, &self.slots);
     }
 
     pub(crate) fn slot(&self, id: SlotId) -> &Slot {
@@ -199,7 +210,7 @@ impl Bindings {
     }
 
     pub(crate) fn find(&self, address: Ipv4Addr) -> Option<SlotId> {
-        self.by_address.get(&address).copied()
+        self.by_address.find(address, &self.slots)
     }
 
     /// All slots, in the order of their ids, without the tables around them.
@@ -225,7 +236,7 @@ impl Bindings {
             previous: NONE,
             next: NONE,
         });
-        self.by_address.insert(address, id);
+        self.by_address.insert(address, id, &self.slots);
         // If it is not given out after all, the next one finds it.
         let wanted = self.slot(id).list_wanted();
         self.link(id, wanted);
@@ -234,7 +245,7 @@ impl Bindings {
 
     /// The address that the client has, is offered or had last.
     pub(crate) fn of_client(&self, subnet: usize, client: &[u8]) -> Option<SlotId> {
-        self.ledgers[subnet].by_client.get(client).copied()
+        self.ledgers[subnet].by_client.get(client, &self.slots)
     }
 
     /// Addresses of a group that are leased, offered or in quarantine.
@@ -276,15 +287,13 @@ impl Bindings {
         circuit: CircuitId,
     ) {
         let subnet = usize::from(self.slot(id).subnet);
-        let before = self.ledgers[subnet].by_client.get_key_value(client).map(|(key, &slot)| (Arc::clone(key), slot));
-        if let Some((_, other)) = &before
-            && *other != id
-            && self.slot(*other).is_offered_to(client)
-        {
-            self.withdraw(*other);
+        let before = self.of_client(subnet, client);
+        let key = before.and_then(|other| self.slot(other).key_of(client));
+        if let Some(other) = before.filter(|&other| other != id && self.slot(other).is_offered_to(client)) {
+            self.withdraw(other);
         }
-        let client = before.map_or_else(|| client.into(), |(key, _)| key);
-        self.ledgers[subnet].by_client.insert(Arc::clone(&client), id);
+        let client = key.unwrap_or_else(|| client.into());
+        self.ledgers[subnet].by_client.insert(&client, id, &self.slots);
         self.change(id, |slot| {
             slot.hold = Hold::Offered(Box::new(Offer { client, since, until }));
             slot.circuit = circuit;
@@ -308,7 +317,7 @@ impl Bindings {
         let circuit = self.circuits.of(&lease.remote_id, &lease.circuit_id);
         let client = Arc::clone(&lease.client.0);
         self.forget_others(id, &client);
-        let before = self.ledgers[subnet].by_client.insert(Arc::clone(&client), id);
+        let before = self.ledgers[subnet].by_client.insert(&client, id, &self.slots);
         if let Some(other) = before.filter(|&other| other != id && self.slot(other).is_offered_to(&client)) {
             self.change(other, |slot| slot.hold = Hold::Free);
         }
@@ -353,7 +362,7 @@ impl Bindings {
         if lease.state == LeaseState::Declined {
             self.forget_client(id, &lease.client.0);
         } else {
-            self.ledgers[subnet].by_client.insert(Arc::clone(&lease.client.0), id);
+            self.ledgers[subnet].by_client.insert(&lease.client.0, id, &self.slots);
         }
         // Out of its list and in again: the order of freeing is the order of restoring.
         self.change(id, |slot| slot.hold = Hold::Leased);
@@ -436,10 +445,8 @@ impl Bindings {
     }
 
     fn forget_client(&mut self, id: SlotId, client: &[u8]) {
-        let by_client = &mut self.ledgers[usize::from(self.slots[place(id)].subnet)].by_client;
-        if by_client.get(client) == Some(&id) {
-            by_client.remove(client);
-        }
+        let subnet = usize::from(self.slot(id).subnet);
+        self.ledgers[subnet].by_client.remove(client, id, &self.slots);
     }
 
     /// The only way to change a slot's hold or lease: keeps list, count and timer in step.
@@ -547,12 +554,15 @@ impl Bindings {
     pub(crate) fn check_invariants(&self) {
         assert_eq!(self.by_address.len(), self.slots.len());
         for (index, ledger) in self.ledgers.iter().enumerate() {
-            for (client, &id) in &ledger.by_client {
-                let slot = self.slot(id);
-                let had = slot.lease.as_ref().is_some_and(|lease| lease.client.0 == *client);
-                assert!(had || slot.is_offered_to(client), "a client is remembered for nothing: {slot:?}");
-                assert_eq!(usize::from(slot.subnet), index);
+            let mut remembered = 0;
+            for slot in &self.slots {
+                let offered = if let Hold::Offered(offer) = &slot.hold { Some(&offer.client) } else { None };
+                let had = slot.lease.as_ref().map(|lease| &lease.client.0).filter(|had| Some(*had) != offered);
+                let is_entered = |client: &&Arc<[u8]>| self.of_client(index, client) == self.find(slot.address);
+                remembered += offered.into_iter().chain(had).filter(is_entered).count();
             }
+            assert_eq!(remembered, ledger.by_client.len(), "a client is remembered for nothing");
+            assert!(ledger.by_client.slots().all(|id| usize::from(self.slot(id).subnet) == index));
             self.check_list(&ledger.offered, ListKind::Offered, |slot| usize::from(slot.subnet) == index);
         }
         for (index, group) in self.groups.iter().enumerate() {

@@ -20,6 +20,7 @@ pub mod fingerprint;
 mod foreign;
 mod fqdn;
 mod grant;
+mod index;
 mod layers;
 mod leasequery;
 mod limits;
