@@ -150,6 +150,9 @@ pub(crate) struct Run {
     /// Listen for DHCP here instead of where the plan says; may repeat
     #[arg(long, value_name = "A:P")]
     pub(crate) listen_dhcp: Vec<SocketAddr>,
+    /// Listen for DHCPv6 here instead of where the plan says, e.g. `[::]:547`; may repeat
+    #[arg(long, value_name = "[A]:P")]
+    pub(crate) listen_dhcp6: Vec<SocketAddr>,
     /// Listen for DNS here instead of where the plan says; may repeat
     #[arg(long, value_name = "A:P")]
     pub(crate) listen_dns: Vec<SocketAddr>,
@@ -209,10 +212,13 @@ pub(crate) struct Reload {
 pub(crate) struct Leases {
     #[command(flatten)]
     pub(crate) records: RecordArguments,
+    /// Only IPv6 leases
+    #[arg(long, conflicts_with_all = ["watch", "release"])]
+    pub(crate) v6: bool,
     /// Only this state
     #[arg(long, value_name = "active|bound|released|declined|expired")]
     pub(crate) only: Option<String>,
-    /// Only leases whose option 82 circuit-id or remote-id contains this
+    /// Only leases whose circuit-id or remote-id (option 82; IPv6: options 18 and 37) contains this
     #[arg(long, value_name = "TEXT")]
     pub(crate) circuit: Option<String>,
     /// Only addresses of this VLAN of the plan; needs `--plan`

@@ -58,6 +58,9 @@ pub(crate) fn run(plan: &ApprovedPlan, arguments: &Rehearse, state: &Path) -> Re
     let mut listen = services.listen.clone();
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     (listen.dhcp, listen.dns, listen.syslog) = (vec![loopback], vec![loopback], vec![loopback]);
+    // The crowd speaks IPv4 only, and no link of this machine is the event's.
+    listen.dhcp6.clear();
+    services.links6.clear();
     listen.http = vec![arguments.listen_http.unwrap_or(loopback)];
 
     let clock = Clock::rehearsal(line.clone());

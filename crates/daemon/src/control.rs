@@ -20,7 +20,10 @@ use tokio::{
     sync::{Semaphore, broadcast, mpsc, oneshot},
 };
 
-use crate::{dhcp_service::DhcpCommand, reload::Reloader};
+use crate::{
+    dhcp_service::{Command, DhcpCommand},
+    reload::Reloader,
+};
 
 /// Name of the socket in the state directory.
 const SOCKET: &str = "control";
@@ -197,13 +200,13 @@ impl Control {
     }
 }
 
-/// Runs `action` in the DHCP thread and answers what it returns; `None` when the thread is gone.
-pub(crate) async fn ask<T: Send + 'static>(
-    commands: &mpsc::Sender<DhcpCommand>,
-    action: impl FnOnce(&mut dhcp::Engine, model::Timestamp) -> T + Send + 'static,
+/// Runs `action` in the thread that has the engine and answers what it returns; `None` when the thread is gone.
+pub(crate) async fn ask<E: 'static, T: Send + 'static>(
+    commands: &mpsc::Sender<Command<E>>,
+    action: impl FnOnce(&mut E, model::Timestamp) -> T + Send + 'static,
 ) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
-    let command: DhcpCommand = Box::new(move |engine, now| {
+    let command: Command<E> = Box::new(move |engine, now| {
         // Whoever asked may have gone away.
         let _ = sender.send(action(engine, now));
     });

@@ -83,8 +83,11 @@ impl NameChange {
     }
 }
 
-/// Work for the DHCP thread between two batches.
-pub(crate) type DhcpCommand = Box<dyn FnOnce(&mut Engine, Timestamp) + Send>;
+/// Work for a thread that has an engine `E`, between two batches.
+pub(crate) type Command<E> = Box<dyn FnOnce(&mut E, Timestamp) + Send>;
+
+/// Work for the DHCP thread.
+pub(crate) type DhcpCommand = Command<Engine>;
 
 /// Commands that may wait.
 pub(crate) const COMMANDS_MAX: usize = 16;

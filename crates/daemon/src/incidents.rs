@@ -1,6 +1,9 @@
 //! What counts as an incident, when it begins and when it is over; kept in the store and shown on the page.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use model::{Incident, Severity, Snapshot, Timestamp};
 use store::{IncidentId, Incidents, IncidentsError};
@@ -20,11 +23,13 @@ pub(crate) struct IncidentBook {
     open: BTreeMap<(String, String), (Option<IncidentId>, Incident)>,
     /// The foreign DHCP server last heard.
     foreign_server: Option<Ipv4Addr>,
+    /// Foreign IPv6 routers, by interface, whose incident is open.
+    foreign_routers: BTreeSet<(String, Ipv6Addr)>,
 }
 
 impl IncidentBook {
     pub(crate) fn new(book: Option<Incidents>) -> Self {
-        Self { book, open: BTreeMap::new(), foreign_server: None }
+        Self { book, open: BTreeMap::new(), foreign_server: None, foreign_routers: BTreeSet::new() }
     }
 
     /// One sentence for each incident that is open.
@@ -84,6 +89,7 @@ impl IncidentBook {
             let is_there = seen.dhcp.foreign_server == Some(server);
             changed |= self.state(now, "dhcp-foreign-server", place, is_there, Severity::Error, says, remedy);
         }
+        changed |= self.observe_routers(now, seen);
         let mebibytes = seen.log.free_bytes >> 20;
         let says = format!(
             "the disk is nearly full ({mebibytes} MiB free): log lines are refused so that leases keep their room"
@@ -97,11 +103,26 @@ impl IncidentBook {
             now,
             "lease-journal-failing",
             "state directory".to_owned(),
-            seen.dhcp.journal_failing,
+            seen.dhcp.journal_failing || seen.ipv6.dhcp.as_ref().is_some_and(|view| view.journal_failing),
             Severity::Error,
             says,
             remedy,
         );
+        changed
+    }
+
+    /// Routers that nobody planned; the view bounds how many.
+    fn observe_routers(&mut self, now: Timestamp, seen: &Seen) -> bool {
+        let there: BTreeSet<_> = seen.ipv6.ra.iter().flat_map(|view| &view.foreign).cloned().collect();
+        let mut changed = false;
+        for (interface, router) in self.foreign_routers.union(&there).cloned().collect::<Vec<_>>() {
+            let says = format!("another router, {router} on {interface}, sends IPv6 router advertisements");
+            let remedy = "find its port by its MAC (`ip -6 neigh`) in the switches' tables and shut it; turn on RA guard; if it belongs there, set `vlan.NAME.ipv6.router`";
+            let place = format!("router {router} on {interface}");
+            let is_there = there.contains(&(interface, router));
+            changed |= self.state(now, "ra-foreign-router", place, is_there, Severity::Error, says, remedy);
+        }
+        self.foreign_routers = there;
         changed
     }
 

@@ -4,13 +4,17 @@ use std::sync::atomic::Ordering;
 
 use model::{Metric, MetricKind, Snapshot};
 
-use crate::publisher::{Seen, metric};
+use crate::{
+    metrics6,
+    publisher::{Seen, metric},
+};
 
 /// All metrics, those of one name together.
 pub(crate) fn all(snapshot: &Snapshot, seen: &Seen) -> Vec<Metric> {
     let mut metrics = Vec::with_capacity(64);
     clients(snapshot, &mut metrics);
     dhcp(seen, &mut metrics);
+    metrics6::ipv6(&seen.ipv6, &mut metrics);
     dns(seen, &mut metrics);
     log(seen, &mut metrics);
     metrics

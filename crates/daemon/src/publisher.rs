@@ -14,6 +14,7 @@ use crate::{
     dhcp_service::DhcpView,
     dns_service::DnsView,
     incidents::IncidentBook,
+    ipv6::{Ipv6Seen, Ipv6Views},
     log_service::{Batch, IntakeCounters, LogView},
     metrics,
 };
@@ -29,6 +30,7 @@ pub(crate) struct Views {
     pub(crate) dns: Arc<Mutex<DnsView>>,
     pub(crate) log: Arc<Mutex<LogView>>,
     pub(crate) intake: Arc<IntakeCounters>,
+    pub(crate) ipv6: Ipv6Views,
 }
 
 /// All views at one moment.
@@ -37,6 +39,7 @@ pub(crate) struct Seen {
     pub(crate) dns: DnsView,
     pub(crate) log: LogView,
     pub(crate) intake: Arc<IntakeCounters>,
+    pub(crate) ipv6: Ipv6Seen,
 }
 
 impl Views {
@@ -46,6 +49,7 @@ impl Views {
             dns: self.dns.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             log: self.log.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             intake: Arc::clone(&self.intake),
+            ipv6: self.ipv6.read(),
         }
     }
 }
@@ -145,7 +149,9 @@ impl Publisher {
             room.clients_peak = room.clients_peak.max(room.clients);
         }
         for pool in &mut snapshot.pools {
-            if let Some((_, used, size)) = seen.dhcp.pools.iter().find(|(name, ..)| *name == pool.name) {
+            let of_v6 = seen.ipv6.dhcp.iter().flat_map(|view| &view.pools);
+            let found = seen.dhcp.pools.iter().chain(of_v6).find(|(name, ..)| *name == pool.name);
+            if let Some((_, used, size)) = found {
                 (pool.used, pool.size) = (*used, *size);
                 pool.used_peak = pool.used_peak.max(pool.used);
             }

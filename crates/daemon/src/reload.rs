@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::{
     control::{Answer, ask, stopped},
     dhcp_service::DhcpCommand,
+    ipv6::Ipv6Reload,
 };
 
 /// Reads the plan again; the error says, in lines for a person, why it cannot be used.
@@ -51,11 +52,17 @@ pub(crate) struct Reloader {
     source: ReloadSource,
     current: Mutex<ServiceSettings>,
     adjustment: Adjustment,
+    ipv6: Ipv6Reload,
 }
 
 impl Reloader {
-    pub(crate) fn new(source: ReloadSource, current: ServiceSettings, adjustment: Adjustment) -> Self {
-        Self { source, current: Mutex::new(current), adjustment }
+    pub(crate) fn new(
+        source: ReloadSource,
+        current: ServiceSettings,
+        adjustment: Adjustment,
+        ipv6: Ipv6Reload,
+    ) -> Self {
+        Self { source, current: Mutex::new(current), adjustment, ipv6 }
     }
 
     /// Reads the plan and says what changes; changes it when `apply`.
@@ -78,6 +85,11 @@ impl Reloader {
         }
         let mut says = self.needs_restart(&wanted);
         says.extend(words(&preview));
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match self.ipv6.preview(&current, &wanted).await {
+            Ok(lines) => says.extend(lines),
+            Err(why) => return Answer::Refused { says: vec![why, "nothing was changed".to_owned()] },
+        }
         if says.is_empty() {
             return Answer::Done { says: vec!["the plan changes nothing".to_owned()] };
         }
@@ -87,8 +99,14 @@ impl Reloader {
         }
         match ask(commands, move |engine, now| engine.reconfigure(settings, now)).await {
             Some(Ok(())) => {
+                if let Err(why) = self.ipv6.apply(&wanted).await {
+                    says.push(format!("IPv6 was not changed: {why}"));
+                    return Answer::Refused { says };
+                }
                 let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
                 current.dhcp = wanted.dhcp;
+                current.dhcp6 = wanted.dhcp6;
+                current.links6 = wanted.links6;
                 says.push("applied".to_owned());
                 Answer::Done { says }
             }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use generate::{Listen, ServiceSettings};
-use model::{Snapshot, SubnetId};
+use model::{Lease, Snapshot, SubnetId};
 use store::{Incidents, LeaseJournal, Limits, Mode, StateDir, Telemetry};
 use tokio::{
     runtime::Runtime,
@@ -30,6 +30,7 @@ use crate::{
     dns_service::{DnsService, DnsView},
     http_service::BoundedListener,
     incidents::IncidentBook,
+    ipv6::Ipv6,
     log_service::{Batch, Intake, IntakeCounters, LogView, LogWriter, QUEUE_BATCHES_MAX},
     publisher::{Publisher, Views},
     reload::{Adjustment, ReloadSource, Reloader},
@@ -121,9 +122,47 @@ pub enum StartError {
         /// The interface.
         name: String,
     },
+    /// DHCPv6 was to listen on an IPv4 address.
+    #[error("DHCPv6 cannot listen on {address}; give an IPv6 address, e.g. `--listen-dhcp6 [::]:547`")]
+    NotIpv6 {
+        /// Where.
+        address: SocketAddr,
+    },
+    /// Clients on a link cannot be heard.
+    #[error(
+        "DHCPv6 cannot join the group of servers on `{interface}`; is IPv6 on there (`sysctl net.ipv6.conf.{interface}.disable_ipv6=0`) and the interface up?"
+    )]
+    JoinGroup {
+        /// The interface.
+        interface: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Router advertisements cannot be sent and heard.
+    #[error("router advertisements cannot be sent; is IPv6 on at the interfaces of direct VLANs?")]
+    RouterAdvertisements {
+        /// Why.
+        source: io::Error,
+    },
+    /// The server's identity cannot be read or kept.
+    #[error(
+        "the DHCPv6 server's identity in `{path}` cannot be used; restore it, or remove it and clients meet a new server"
+    )]
+    ServerDuid {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The DHCP settings contradict themselves.
     #[error("the DHCP settings are wrong")]
     Dhcp(#[from] dhcp::SettingsError),
+    /// The DHCPv6 settings contradict themselves.
+    #[error("the DHCPv6 settings are wrong")]
+    Dhcp6(#[from] dhcp6::SettingsError),
+    /// The settings of router advertisements contradict themselves.
+    #[error("the settings of router advertisements are wrong")]
+    Ra(#[from] dhcp6::ra::RaSettingsError),
     /// The DNS settings contradict themselves.
     #[error("the DNS settings are wrong")]
     Dns(#[from] dns::SettingsError),
@@ -137,6 +176,8 @@ pub enum StartError {
 pub struct Addresses {
     /// DHCP.
     pub dhcp: Vec<SocketAddr>,
+    /// DHCPv6; empty when the plan has no IPv6.
+    pub dhcp6: Vec<SocketAddr>,
     /// DNS.
     pub dns: Vec<SocketAddr>,
     /// Syslog.
@@ -216,26 +257,29 @@ pub fn start(
         settings;
     let state = StateDir::open(&path, &services.event_name, Mode::Serve)?;
     let (journal, leases, _) =
-        LeaseJournal::open(&state).map_err(|source| StartError::Journal { path: path.clone(), source })?;
+        LeaseJournal::<Lease>::open(&state).map_err(|source| StartError::Journal { path: path.clone(), source })?;
     let limits = telemetry_limits(services.telemetry_bytes_max);
     let (telemetry, recovery) =
         Telemetry::open(&state, limits).map_err(|source| StartError::Telemetry { path: path.clone(), source })?;
     let book = Incidents::open(&state).map_err(|source| StartError::Incidents { path: path.clone(), source })?;
 
     let sockets = Sockets::bind(&listen, &services)?;
-    let addresses = sockets.addresses()?;
+    let mut addresses = sockets.addresses()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
     let failed = Arc::new(AtomicBool::new(false));
     let now = clock.now();
 
     say_what_is_not_served(&services);
+    let ipv6 = Ipv6::start(&services, &listen.dhcp6, &state, &clock, seed.wrapping_add(2), &stop)?;
+    addresses.dhcp6.clone_from(&ipv6.addresses);
     let adjust = adjustment(&clock, &sockets.direct);
-    let reloader = reload.map(|source| Reloader::new(source, services.clone(), adjust.clone()));
+    let reloader = reload.map(|source| Reloader::new(source, services.clone(), adjust.clone(), ipv6.reload));
     let mut dhcp_settings = services.dhcp;
     adjust.apply(&mut dhcp_settings);
     let mut dhcp_engine = dhcp::Engine::new(dhcp_settings, seed)?;
-    let recovered = Recovered { leases: leases.len(), telemetry_records: recovery.logs + recovery.samples };
+    let recovered =
+        Recovered { leases: leases.len() + ipv6.leases, telemetry_records: recovery.logs + recovery.samples };
     let (names, names_receiver) = mpsc::channel(NAMES_MAX);
     let mut dns_settings = services.dns;
     dns_settings.own_addresses.clone_from(&addresses.dns);
@@ -279,8 +323,13 @@ pub fn start(
         counters: Arc::new(IntakeCounters::default()),
         stop: Arc::clone(&stop),
     };
-    let views =
-        Views { dhcp: Arc::clone(&dhcp.view), dns: dns_view, log: log_view, intake: Arc::clone(&intake.counters) };
+    let views = Views {
+        dhcp: Arc::clone(&dhcp.view),
+        dns: dns_view,
+        log: log_view,
+        intake: Arc::clone(&intake.counters),
+        ipv6: ipv6.views,
+    };
     let (sender, snapshots) = watch::channel(Arc::new(services.snapshot.clone()));
     let mut publisher =
         Publisher::new(views, clock, services.snapshot, services.talks, queue, IncidentBook::new(Some(book)), sender);
@@ -303,6 +352,12 @@ pub fn start(
         Ok(())
     };
     spawn("dhcp", Box::new(move || dhcp.run()))?;
+    if let Some(dhcp6) = ipv6.dhcp {
+        spawn("dhcp6", Box::new(move || dhcp6.run()))?;
+    }
+    if let Some(ra) = ipv6.ra {
+        spawn("ra", Box::new(move || ra.run()))?;
+    }
     spawn("dns", Box::new(move || dns.run()))?;
     for socket in sockets.syslog_udp {
         let intake = intake.clone();
@@ -346,9 +401,6 @@ pub fn start(
 
 /// What a plan may ask for, and these services cannot do.
 fn say_what_is_not_served(services: &ServiceSettings) {
-    if !services.links6.is_empty() || !services.dhcp6.subnets.is_empty() {
-        tracing::warn!("the plan's IPv6 subnets are not served: no DHCPv6 and no router advertisements are sent");
-    }
     if !services.dhcp.probe.wait.is_zero() {
         tracing::warn!("`dhcp.conflict_probe` has no effect: addresses are not probed before they are offered");
     }
@@ -408,23 +460,24 @@ impl Sockets {
             direct,
         };
         for &address in &listen.dhcp {
-            let socket = BatchSocket::bind(address, None).map_err(|error| refused("DHCP", "dhcp", address, error))?;
+            let socket = BatchSocket::bind(address, None)
+                .map_err(|error| StartError::refused("DHCP", "dhcp", address, error))?;
             sockets.dhcp.push(socket);
         }
         for &address in &listen.dns {
-            let (udp, tcp) = bind_both(address).map_err(|error| refused("DNS", "dns", address, error))?;
+            let (udp, tcp) = bind_both(address).map_err(|error| StartError::refused("DNS", "dns", address, error))?;
             sockets.dns_udp.push(udp);
             sockets.dns_tcp.push(tcp);
         }
         for &address in &listen.syslog {
-            let refuse = |error| refused("syslog", "syslog", address, error);
+            let refuse = |error| StartError::refused("syslog", "syslog", address, error);
             let tcp = bind_tcp(address).map_err(refuse)?;
             let same = tcp.local_addr()?;
             sockets.syslog_udp.push(BatchSocket::bind(same, None).map_err(refuse)?);
             sockets.syslog_tcp.push(tcp);
         }
         for &address in &listen.http {
-            sockets.http.push(bind_tcp(address).map_err(|error| refused("HTTP", "http", address, error))?);
+            sockets.http.push(bind_tcp(address).map_err(|error| StartError::refused("HTTP", "http", address, error))?);
         }
         Ok(sockets)
     }
@@ -432,6 +485,7 @@ impl Sockets {
     fn addresses(&self) -> io::Result<Addresses> {
         Ok(Addresses {
             dhcp: self.dhcp.iter().map(|socket| socket.socket.local_addr()).collect::<io::Result<_>>()?,
+            dhcp6: Vec::new(),
             dns: self.dns_tcp.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
             syslog: self.syslog_tcp.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
             http: self.http.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
@@ -462,9 +516,12 @@ fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address)
 }
 
-fn refused(service: &'static str, flag: &'static str, address: SocketAddr, source: io::Error) -> StartError {
-    match source.kind() {
-        io::ErrorKind::AddrInUse => StartError::PortTaken { service, flag, address },
-        _ => StartError::Listen { service, flag, address, source },
+impl StartError {
+    /// Why `address` could not be bound.
+    pub(crate) fn refused(service: &'static str, flag: &'static str, address: SocketAddr, source: io::Error) -> Self {
+        match source.kind() {
+            io::ErrorKind::AddrInUse => Self::PortTaken { service, flag, address },
+            _ => Self::Listen { service, flag, address, source },
+        }
     }
 }

@@ -106,7 +106,16 @@ pub(crate) fn send_all(socket: BorrowedFd<'_>, outgoing: &[Outgoing<'_>]) -> (u6
 pub(crate) fn wait_readable(sockets: &[BatchSocket], timeout: Duration) -> io::Result<()> {
     let mut waits: Vec<PollFd<'_>> =
         sockets.iter().map(|socket| PollFd::new(socket.socket.as_fd(), PollFlags::POLLIN)).collect();
-    match nix::poll::poll(&mut waits, poll_timeout(timeout)) {
+    wait(&mut waits, timeout)
+}
+
+/// The same for one socket of any kind.
+pub(crate) fn wait_readable_fd(socket: BorrowedFd<'_>, timeout: Duration) -> io::Result<()> {
+    wait(&mut [PollFd::new(socket, PollFlags::POLLIN)], timeout)
+}
+
+fn wait(waits: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
+    match nix::poll::poll(waits, poll_timeout(timeout)) {
         Ok(_) | Err(nix::Error::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
     }

@@ -44,6 +44,11 @@ pub(crate) fn dhcp6_settings(plan: &Plan) -> (Settings, Vec<Link6>) {
     (Settings { subnets, rapid_commit, ..Settings::default() }, links)
 }
 
+/// True when some subnet's clients get answers to DHCPv6.
+pub(crate) fn is_answered(settings: &Settings) -> bool {
+    settings.subnets.iter().any(|subnet| subnet.mode != Mode::Slaac)
+}
+
 fn subnet(plan: &Plan, vlan: &VlanPlan, ipv6: &Ipv6Plan) -> SubnetSettings {
     let taken = ipv6.router.iter().chain(&ipv6.name_servers).copied();
     SubnetSettings {

@@ -56,6 +56,8 @@ pub struct ServiceSettings {
 pub struct Listen {
     /// DHCP.
     pub dhcp: Vec<SocketAddr>,
+    /// DHCPv6; empty = not served.
+    pub dhcp6: Vec<SocketAddr>,
     /// DNS over UDP and TCP.
     pub dns: Vec<SocketAddr>,
     /// Syslog over UDP and TCP.
@@ -82,6 +84,13 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
     let (dhcp, direct_interfaces) = dhcp_settings::dhcp_settings(plan);
     let (dhcp6, links6) = dhcp6_settings::dhcp6_settings(plan);
     let listen = &plan.services.listen;
+    let served = Listen {
+        dhcp: listen.dhcp.clone(),
+        dhcp6: if dhcp6_settings::is_answered(&dhcp6) { listen.dhcp6.clone() } else { Vec::new() },
+        dns: listen.dns.clone(),
+        syslog: listen.syslog.clone(),
+        http: listen.http.clone(),
+    };
     Ok(ServiceSettings {
         event_name: plan.event.name.clone(),
         dhcp,
@@ -90,12 +99,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         links6,
         dns: dns_settings::dns_settings(plan),
         syslog: syslog_context(plan),
-        listen: Listen {
-            dhcp: listen.dhcp.clone(),
-            dns: listen.dns.clone(),
-            syslog: listen.syslog.clone(),
-            http: listen.http.clone(),
-        },
+        listen: served,
         snapshot: snapshot::skeleton(plan),
         talks: snapshot::talks(plan),
         telemetry_bytes_max: plan.services.telemetry_bytes_max,

@@ -62,14 +62,18 @@ pub fn needs_restart(running: &ServiceSettings, next: &ServiceSettings) -> Vec<N
 type Addresses = fn(&Listen) -> &Vec<SocketAddr>;
 
 /// Names of the listening addresses in the plan.
-const LISTEN: [(&str, Addresses); 4] = [
+const LISTEN: [(&str, Addresses); 5] = [
     ("dhcp", |listen| &listen.dhcp),
+    ("dhcp6", |listen| &listen.dhcp6),
     ("dns", |listen| &listen.dns),
     ("syslog", |listen| &listen.syslog),
     ("http", |listen| &listen.http),
 ];
 
 fn listed(addresses: &[SocketAddr]) -> String {
+    if addresses.is_empty() {
+        return "none".to_owned();
+    }
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 

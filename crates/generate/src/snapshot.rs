@@ -1,7 +1,7 @@
 //! The live page before anything has happened.
 
-use model::{AccessPointLoad, EventCard, PoolUse, RoomLoad, Snapshot, SnapshotTalk};
-use plan::{Plan, Role, RoomKind};
+use model::{AccessPointLoad, EventCard, PoolUse, RoomLoad, Snapshot, SnapshotTalk, pool_name_v6};
+use plan::{Ipv6Mode, Ipv6Plan, Plan, Role, RoomKind};
 
 pub(crate) fn skeleton(plan: &Plan) -> Snapshot {
     Snapshot {
@@ -63,9 +63,22 @@ fn pools(plan: &Plan) -> Vec<PoolUse> {
         .vlans
         .values()
         .filter(|vlan| vlan.dhcp.as_ref().is_some_and(|dhcp| !matches!(dhcp.via, plan::DhcpVia::Other(_))));
-    served
-        .map(|vlan| PoolUse { name: vlan.name.as_str().to_owned(), used: 0, used_peak: 0, size: plan.pool_size(vlan) })
-        .collect()
+    let pool = |name: String, size: u64| PoolUse { name, used: 0, used_peak: 0, size };
+    let of_v4 = |vlan: &plan::VlanPlan| pool(vlan.name.as_str().to_owned(), plan.pool_size(vlan));
+    let mut pools: Vec<_> = served.map(of_v4).collect();
+    let is_served =
+        |vlan: &&plan::VlanPlan| !matches!(vlan.dhcp.as_ref().map(|dhcp| &dhcp.via), Some(plan::DhcpVia::Other(_)));
+    for vlan in plan.vlans.values().filter(is_served) {
+        let stateful = vlan.ipv6.as_ref().filter(|ipv6| ipv6.mode == Ipv6Mode::Stateful);
+        pools.extend(stateful.map(|ipv6| pool(pool_name_v6(vlan.name.as_str()), pool_size_v6(ipv6))));
+    }
+    pools
+}
+
+/// Addresses of the DHCPv6 pools, before what is left out of them.
+fn pool_size_v6(ipv6: &Ipv6Plan) -> u64 {
+    let sizes = ipv6.pools.iter().map(|(first, last)| u128::from(*last).saturating_sub(u128::from(*first)) + 1);
+    sizes.fold(0, |sum: u64, size| sum.saturating_add(u64::try_from(size).unwrap_or(u64::MAX)))
 }
 
 /// The timetable with rooms as people call them, by start.

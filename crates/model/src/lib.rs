@@ -25,6 +25,7 @@ pub use mac::{Mac, ParseMacError};
 pub use sample::Sample;
 pub use snapshot::{
     AccessPointLoad, EventCard, HistoryPoint, Metric, MetricKind, PoolUse, Rates, RoomLoad, Snapshot, SnapshotTalk,
+    pool_name_v6,
 };
 pub use timeline::TimeLine;
 pub use timestamp::Timestamp;

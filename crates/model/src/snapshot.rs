@@ -99,6 +99,11 @@ pub struct PoolUse {
     pub size: u64,
 }
 
+/// The name of a subnet's pool of IPv6 addresses, beside the one of IPv4.
+pub fn pool_name_v6(subnet: &str) -> String {
+    format!("{subnet} IPv6")
+}
+
 /// Rates over the last seconds, per second of event time, and totals.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Rates {

@@ -419,6 +419,8 @@ pub struct Services {
 pub struct Listen {
     /// DHCP; default `0.0.0.0:67`.
     pub dhcp: Vec<SocketAddr>,
+    /// DHCPv6; default `[::]:547`.
+    pub dhcp6: Vec<SocketAddr>,
     /// DNS over UDP and TCP; default `0.0.0.0:53`.
     pub dns: Vec<SocketAddr>,
     /// Syslog over UDP and TCP; default `0.0.0.0:514`.

@@ -1,6 +1,6 @@
 //! The only crate that writes state to disk: leases, telemetry and incidents, in one state directory.
 //!
-//! - [`LeaseJournal`]: every lease durable before its ACK leaves; one sync for a batch.
+//! - [`LeaseJournal`]: every lease durable before its ACK or REPLY leaves; one sync for a batch.
 //! - [`Telemetry`]: log lines and samples through a ring of segments into sealed Parquet files, under a ceiling of
 //!   bytes and files whatever the number of hosts.
 //! - [`Incidents`]: an SQLite table that people can open with `sqlite3`.
@@ -9,7 +9,7 @@
 //! Parquet file open for writing under its final name, and never takes a torn or failed write as good.
 //!
 //! Start at [`StateDir`], then [`LeaseJournal`]. Reading beside a running daemon: [`search_logs`], [`read_samples`],
-//! [`read_leases`].
+//! [`read_leases`], [`read_leases6`].
 
 mod durable;
 mod incidents;
@@ -20,7 +20,9 @@ mod state_dir;
 mod telemetry;
 
 pub use incidents::{IncidentId, Incidents, IncidentsError};
-pub use journal::{JournalError, JournalLimits, JournalStatus, LeaseJournal, Recovery, read_leases};
+pub use journal::{
+    JournalError, JournalLimits, JournalRecord, JournalStatus, LeaseJournal, Recovery, read_leases, read_leases6,
+};
 pub use state_dir::{Mode, OpenError, StateDir};
 pub use telemetry::{
     Limits, LogQuery, QueryError, Telemetry, TelemetryError, TelemetryRecovery, TelemetryStatus, count_logs,

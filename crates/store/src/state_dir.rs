@@ -29,7 +29,7 @@ pub enum Mode {
 /// state.json          format version, event name
 /// lock                held by the server
 /// documents/NAME      small whole files
-/// leases/             journal segments and snapshot
+/// leases/ leases6/    journal segments and snapshot
 /// telemetry/ring/     segments not yet sealed
 /// telemetry/log/  telemetry/sample/    sealed Parquet
 /// incidents.sqlite

@@ -57,6 +57,11 @@ impl Lines {
         Self::of(file.unwrap_or_else(|error| panic!("{} cannot be opened: {error}", path.display())))
     }
 
+    /// All lines that nobody has waited for, once nothing more will come.
+    pub fn rest(self) -> Vec<String> {
+        self.lines.into_iter().collect()
+    }
+
     /// The next line that `wanted` likes; earlier ones are passed over.
     ///
     /// # Panics

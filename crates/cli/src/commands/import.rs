@@ -3,6 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context, Result, bail};
+use model::Lease;
 use plan::import;
 use store::{LeaseJournal, Mode, StateDir};
 
@@ -64,7 +65,7 @@ fn take_leases(source: ImportSource, file: &Path, plan: &Path, state: &Path) -> 
     };
     let dir = StateDir::open(state, &plan.event.name, Mode::Serve)
         .with_context(|| format!("the state directory `{}` cannot be used", state.display()))?;
-    let (mut journal, there, _) = LeaseJournal::open(&dir)?;
+    let (mut journal, there, _) = LeaseJournal::<Lease>::open(&dir)?;
     let known: std::collections::BTreeSet<_> = there.iter().map(|lease| lease.address).collect();
     // What this server gave itself is newer than anything that another one wrote before.
     let (kept, wanted): (Vec<_>, Vec<_>) = found.leases.iter().partition(|lease| known.contains(&lease.address));

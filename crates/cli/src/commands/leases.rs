@@ -6,7 +6,7 @@ use std::io::{self, Write as _};
 
 use anyhow::{Context, Result, bail};
 use daemon::{Clock, ControlAnswer, ControlRequest, LeaseChange};
-use model::{Lease, LeaseState};
+use model::{Lease, Lease6, LeaseState};
 use serde::Serialize;
 
 use crate::{
@@ -45,9 +45,12 @@ pub(crate) fn run(arguments: &Leases) -> Result<Answer> {
         return watch(arguments, &filter);
     }
     let state = &arguments.records.state;
-    let (leases, _) =
-        store::read_leases(state).with_context(|| format!("the leases in `{}` cannot be read", state.display()))?;
-    let rows: Vec<Row> = leases.iter().filter(|lease| filter.wants(lease)).map(row).collect();
+    let unreadable = || format!("the leases in `{}` cannot be read", state.display());
+    let (leases, _) = store::read_leases(state).with_context(unreadable)?;
+    let (leases6, _) = store::read_leases6(state).with_context(unreadable)?;
+    let of_v4 = leases.iter().filter(|lease| !arguments.v6 && filter.wants(lease)).map(row);
+    let of_v6 = leases6.iter().filter(|lease| filter.wants6(lease)).map(row6);
+    let rows: Vec<Row> = of_v4.chain(of_v6).collect();
     output::records(arguments.records.format, &rows, &COLUMNS, cells)?;
     Ok(Answer::Good)
 }
@@ -148,6 +151,24 @@ fn row(lease: &Lease) -> Row {
         client: format!("{:?}", lease.client),
         host_name: lease.host_name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
         circuit: octets(&lease.circuit_id),
+        remote: octets(&lease.remote_id),
+        starts: lease.starts.to_string(),
+        expires: lease.expires.to_string(),
+        starts_seconds: lease.starts.as_secs(),
+        expires_seconds: lease.expires.as_secs(),
+    }
+}
+
+/// The same columns for IPv6: the client is its DUID and IAID, circuit and remote are options 18 and 37.
+fn row6(lease: &Lease6) -> Row {
+    Row {
+        address: lease.address.to_string(),
+        state: lease.state,
+        is_active: lease.is_active(Clock::Wall.now()),
+        mac: lease.mac.map(|mac| mac.to_string()).unwrap_or_default(),
+        client: format!("{}-{:08x}", lease.duid, lease.iaid),
+        host_name: lease.host_name.as_ref().map(|name| name.as_str().to_owned()).unwrap_or_default(),
+        circuit: octets(&lease.interface_id),
         remote: octets(&lease.remote_id),
         starts: lease.starts.to_string(),
         expires: lease.expires.to_string(),

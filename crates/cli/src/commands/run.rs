@@ -37,6 +37,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Answer> {
     let mut listen = services.listen.clone();
     for (default, given) in [
         (&mut listen.dhcp, &arguments.listen_dhcp),
+        (&mut listen.dhcp6, &arguments.listen_dhcp6),
         (&mut listen.dns, &arguments.listen_dns),
         (&mut listen.syslog, &arguments.listen_syslog),
         (&mut listen.http, &arguments.listen_http),
@@ -91,12 +92,16 @@ fn log_to_stderr(as_json: bool) {
     if as_json { builder.json().init() } else { builder.with_ansi(false).init() }
 }
 
-/// `ready dhcp=A:P,... dns=... syslog=... http=...`
+/// `ready dhcp=A:P,... dns=... syslog=... http=...`, and `dhcp6=...` where the plan has IPv6.
 fn ready_line(running: &Running) -> String {
     let addresses = &running.addresses;
     let join = |list: &[SocketAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let dhcp6 = match addresses.dhcp6.as_slice() {
+        [] => String::new(),
+        dhcp6 => format!(" dhcp6={}", join(dhcp6)),
+    };
     format!(
-        "ready dhcp={} dns={} syslog={} http={}",
+        "ready dhcp={} dns={} syslog={} http={}{dhcp6}",
         join(&addresses.dhcp),
         join(&addresses.dns),
         join(&addresses.syslog),

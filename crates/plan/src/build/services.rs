@@ -1,6 +1,6 @@
 use std::{
     collections::BTreeMap,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
 use model::{DeviceId, Place};
@@ -68,6 +68,7 @@ impl Build {
 
     fn listen(&mut self, table: Option<&ServicesTable>) -> Listen {
         let listen = table.and_then(|table| table.listen.as_ref());
+        let dhcp6 = self.listen_dhcp6(listen.and_then(|listen| listen.dhcp6.as_ref()));
         let mut one = |name: &str, stated: Option<&Many<SocketAddr>>, port: u16| match stated {
             Some(stated) => values(stated),
             None => {
@@ -79,10 +80,21 @@ impl Build {
         };
         Listen {
             dhcp: one("dhcp", listen.and_then(|listen| listen.dhcp.as_ref()), 67),
+            dhcp6,
             dns: one("dns", listen.and_then(|listen| listen.dns.as_ref()), 53),
             syslog: one("syslog", listen.and_then(|listen| listen.syslog.as_ref()), 514),
             http: one("http", listen.and_then(|listen| listen.http.as_ref()), 8080),
         }
+    }
+
+    /// Not told as a default: most plans have no IPv6, and then nothing listens.
+    fn listen_dhcp6(&mut self, stated: Option<&Many<SocketAddr>>) -> Vec<SocketAddr> {
+        let Some(stated) = stated else { return vec![SocketAddr::from((Ipv6Addr::UNSPECIFIED, 547))] };
+        for address in stated.0.iter().filter(|address| address.value.is_ipv4()) {
+            let says = format!("`dhcp6`: `{}` is no IPv6 address", address.value);
+            self.problems.add(&address.at, says, "write `dhcp6 = \"[::]:547\"`");
+        }
+        values(stated)
     }
 
     pub(super) fn crowd(&mut self, table: Option<&CrowdTable>) -> Crowd {

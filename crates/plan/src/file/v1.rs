@@ -412,6 +412,8 @@ shape! {
     ListenTable {
         /// DHCP. Default: 0.0.0.0:67.
         dhcp: Option<Many<SocketAddr>>,
+        /// DHCPv6, where a VLAN has IPv6. Default: [::]:547.
+        dhcp6: Option<Many<SocketAddr>>,
         /// DNS over UDP and TCP. Default: 0.0.0.0:53.
         dns: Option<Many<SocketAddr>>,
         /// Syslog over UDP and TCP. Default: 0.0.0.0:514.

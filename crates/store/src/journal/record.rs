@@ -4,52 +4,100 @@ use model::{ClientKey, HostName, Lease, LeaseState, Mac, SubnetId, Timestamp};
 
 use crate::octets::{Fields, put_short};
 
-/// First octet of a lease record; another format gets another number.
+/// What a journal keeps: one record for each address, the newest counts.
+pub trait JournalRecord: Sized {
+    /// What there is one record of.
+    type Key: Ord + Copy + Send;
+    /// Where records of this kind are, in the state directory.
+    const DIR: &'static str;
+
+    /// Appends the record as octets; each of its fields is far below the 65,535 octets kept.
+    fn encode(&self, buffer: &mut Vec<u8>);
+    /// The record of these octets; `None` for one of another format.
+    fn decode(octets: &[u8]) -> Option<Self>;
+    /// The address in these octets, without decoding the rest.
+    fn key(octets: &[u8]) -> Option<Self::Key>;
+}
+
+/// First octet of a lease record; another format gets another number (`record6` has the next).
 const LEASE: u8 = 1;
 
-/// Appends `lease` as octets. Client key, circuit-id and remote-id are far below the 65,535 octets kept of each.
-pub(super) fn encode(lease: &Lease, buffer: &mut Vec<u8>) {
-    buffer.push(LEASE);
-    buffer.push(match lease.state {
+pub(super) fn put_state(state: LeaseState, buffer: &mut Vec<u8>) {
+    buffer.push(match state {
         LeaseState::Bound => 0,
         LeaseState::Released => 1,
         LeaseState::Declined => 2,
     });
+}
+
+pub(super) fn take_state(fields: &mut Fields<'_>) -> Option<LeaseState> {
+    match fields.u8()? {
+        0 => Some(LeaseState::Bound),
+        1 => Some(LeaseState::Released),
+        2 => Some(LeaseState::Declined),
+        _ => None,
+    }
+}
+
+pub(super) fn put_mac(mac: Option<Mac>, buffer: &mut Vec<u8>) {
+    buffer.push(u8::from(mac.is_some()));
+    buffer.extend_from_slice(&mac.unwrap_or_default().0);
+}
+
+/// The outer `None`: no such field.
+pub(super) fn take_mac(fields: &mut Fields<'_>) -> Option<Option<Mac>> {
+    let has_mac = fields.u8()? != 0;
+    let mac = Mac(fields.array()?);
+    Some(has_mac.then_some(mac))
+}
+
+impl JournalRecord for Lease {
+    type Key = Ipv4Addr;
+    const DIR: &'static str = "leases";
+
+    fn encode(&self, buffer: &mut Vec<u8>) {
+        encode(self, buffer);
+    }
+
+    fn decode(octets: &[u8]) -> Option<Self> {
+        decode(octets)
+    }
+
+    fn key(octets: &[u8]) -> Option<Ipv4Addr> {
+        address(octets)
+    }
+}
+
+fn encode(lease: &Lease, buffer: &mut Vec<u8>) {
+    buffer.push(LEASE);
+    put_state(lease.state, buffer);
     buffer.extend_from_slice(&lease.address.octets());
     buffer.extend_from_slice(&lease.subnet.0.to_le_bytes());
     buffer.extend_from_slice(&lease.starts.as_nanos().to_le_bytes());
     buffer.extend_from_slice(&lease.expires.as_nanos().to_le_bytes());
-    buffer.push(u8::from(lease.mac.is_some()));
-    buffer.extend_from_slice(&lease.mac.unwrap_or_default().0);
+    put_mac(lease.mac, buffer);
     put_short(buffer, &lease.client.0);
     put_short(buffer, lease.host_name.as_ref().map_or("", HostName::as_str).as_bytes());
     put_short(buffer, &lease.circuit_id);
     put_short(buffer, &lease.remote_id);
 }
 
-/// The lease of a record; `None` for one of another format.
-pub(super) fn decode(payload: &[u8]) -> Option<Lease> {
+fn decode(payload: &[u8]) -> Option<Lease> {
     let mut fields = Fields(payload);
     if fields.u8()? != LEASE {
         return None;
     }
-    let state = match fields.u8()? {
-        0 => LeaseState::Bound,
-        1 => LeaseState::Released,
-        2 => LeaseState::Declined,
-        _ => return None,
-    };
+    let state = take_state(&mut fields)?;
     let address = Ipv4Addr::from(fields.array::<4>()?);
     let subnet = SubnetId(fields.u32()?);
     let starts = Timestamp::from_nanos(fields.i64()?);
     let expires = Timestamp::from_nanos(fields.i64()?);
-    let has_mac = fields.u8()? != 0;
-    let mac = Mac(fields.array()?);
+    let mac = take_mac(&mut fields)?;
     Some(Lease {
         subnet,
         address,
         client: ClientKey(fields.short()?.into()),
-        mac: has_mac.then_some(mac),
+        mac,
         state,
         starts,
         expires,
@@ -59,8 +107,7 @@ pub(super) fn decode(payload: &[u8]) -> Option<Lease> {
     })
 }
 
-/// The address of a record, without decoding the rest.
-pub(super) fn address(payload: &[u8]) -> Option<Ipv4Addr> {
+fn address(payload: &[u8]) -> Option<Ipv4Addr> {
     let mut fields = Fields(payload);
     if fields.u8()? != LEASE {
         return None;

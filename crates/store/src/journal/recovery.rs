@@ -2,13 +2,10 @@ use std::{
     collections::BTreeMap,
     fs::{self, File},
     io::{self, Write as _},
-    net::Ipv4Addr,
     path::{Path, PathBuf},
 };
 
-use model::Lease;
-
-use super::record;
+use super::record::JournalRecord;
 use crate::{
     durable::{self, NewFile},
     segment::{self, Kind, Scanned, read_file, scan, segment_path},
@@ -37,11 +34,11 @@ pub struct Recovery {
 }
 
 /// The newest record of each address, still encoded.
-pub(super) type Records = BTreeMap<Ipv4Addr, Box<[u8]>>;
+pub(super) type Records<L> = BTreeMap<<L as JournalRecord>::Key, Box<[u8]>>;
 
 /// The state of a journal directory.
-pub(super) struct Replayed {
-    pub(super) records: Records,
+pub(super) struct Replayed<L: JournalRecord> {
+    pub(super) records: Records<L>,
     pub(super) recovery: Recovery,
     /// The snapshot used, if there was one, and its size.
     pub(super) snapshot: Option<(u64, u64)>,
@@ -52,9 +49,9 @@ pub(super) struct Replayed {
 }
 
 /// Reads snapshot and segments up to `through`, in order; later records replace earlier ones of their address.
-pub(super) fn replay(dir: &Path, through: u64) -> io::Result<Replayed> {
+pub(super) fn replay<L: JournalRecord>(dir: &Path, through: u64) -> io::Result<Replayed<L>> {
     let snapshot = segment::numbered(dir, SNAPSHOT_PREFIX)?.into_iter().rfind(|&number| number <= through);
-    let mut replayed = Replayed {
+    let mut replayed = Replayed::<L> {
         records: BTreeMap::new(),
         recovery: Recovery::default(),
         snapshot: None,
@@ -82,11 +79,11 @@ pub(super) fn replay(dir: &Path, through: u64) -> io::Result<Replayed> {
     Ok(replayed)
 }
 
-impl Replayed {
+impl<L: JournalRecord> Replayed<L> {
     fn take(&mut self, path: &Path, kind: Kind, sequence: u64) -> io::Result<(u64, Scanned)> {
         let bytes = read_file(File::open(path)?)?;
         let unknown_before = self.recovery.unknown;
-        let scanned = scan(&bytes, kind, sequence, |payload| match record::address(payload) {
+        let scanned = scan(&bytes, kind, sequence, |payload| match L::key(payload) {
             Some(address) => {
                 self.records.insert(address, payload.into());
             }
@@ -100,10 +97,10 @@ impl Replayed {
     }
 
     /// Decodes; a record that cannot be decoded is counted and left out.
-    pub(super) fn leases(&mut self) -> Vec<Lease> {
+    pub(super) fn leases(&mut self) -> Vec<L> {
         let mut leases = Vec::with_capacity(self.records.len());
         for payload in self.records.values() {
-            match record::decode(payload) {
+            match L::decode(payload) {
                 Some(lease) => leases.push(lease),
                 None => self.recovery.unknown += 1,
             }
@@ -117,7 +114,7 @@ impl Replayed {
 ///
 /// A crash at any point leaves either the old files whole, or the new snapshot whole and perhaps old files that
 /// [`remove_superseded`] takes away later: nothing is removed before the snapshot is durable under its name.
-pub(super) fn write_snapshot(dir: &Path, through: u64, records: &Records) -> io::Result<u64> {
+pub(super) fn write_snapshot<K>(dir: &Path, through: u64, records: &BTreeMap<K, Box<[u8]>>) -> io::Result<u64> {
     let new = NewFile::create(&snapshot_path(dir, through))?;
     let payloads = records.values().map(|payload| &**payload);
     match segment::whole_file(Kind::LeaseSnapshot, through, payloads, |octets| new.file().write_all(octets)) {
@@ -130,7 +127,7 @@ pub(super) fn write_snapshot(dir: &Path, through: u64, records: &Records) -> io:
 }
 
 /// Renames what could not be read whole instead of removing it, so that a person may still save it. Keeps a few.
-pub(super) fn set_aside(dir: &Path, replayed: &Replayed) -> io::Result<()> {
+pub(super) fn set_aside<L: JournalRecord>(dir: &Path, replayed: &Replayed<L>) -> io::Result<()> {
     const KEPT_MAX: usize = 4;
     let kept = segment::numbered(dir, ASIDE_PREFIX)?;
     let first = kept.last().map_or(1, |last| last + 1);
@@ -159,7 +156,7 @@ pub(super) fn cut(dir: &Path, sequence: u64, good_end: u64) -> io::Result<()> {
 }
 
 /// Replays beside a writer: a compaction may take files away meanwhile, then it starts again.
-pub(super) fn replay_beside_writer(dir: &Path) -> io::Result<Replayed> {
+pub(super) fn replay_beside_writer<L: JournalRecord>(dir: &Path) -> io::Result<Replayed<L>> {
     const ATTEMPTS_MAX: u32 = 10;
     let newest = || segment::numbered(dir, SNAPSHOT_PREFIX).map(|numbers| numbers.last().copied());
     let mut attempt = 0;

@@ -7,6 +7,7 @@ mod checker;
 mod clients;
 mod dns;
 mod event;
+mod ipv6;
 mod load;
 mod recovery;
 mod sync_order;

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, bail};
 use daemon::Clock;
-use ipnet::Ipv4Net;
-use model::{Lease, LeaseState, Timestamp};
+use ipnet::{Ipv4Net, Ipv6Net};
+use model::{Lease, Lease6, LeaseState, Timestamp};
 use plan::{Device, Plan};
 
 use crate::{
@@ -23,7 +23,8 @@ enum Wanted {
 pub(super) struct Filter {
     state: Option<Wanted>,
     circuit: Option<String>,
-    subnet: Option<Ipv4Net>,
+    /// Of the wanted VLAN.
+    subnets: Option<(Ipv4Net, Option<Ipv6Net>)>,
     /// What stands in option 82 of clients behind the wanted gear, in any notation; any of them is enough.
     gear: Option<Vec<Vec<u8>>>,
     now: Timestamp,
@@ -37,9 +38,9 @@ impl Filter {
         };
         let state = arguments.only.as_deref().map(wanted).transpose()?;
         let mut filter =
-            Self { state, circuit: arguments.circuit.clone(), subnet: None, gear: None, now: Clock::Wall.now() };
+            Self { state, circuit: arguments.circuit.clone(), subnets: None, gear: None, now: Clock::Wall.now() };
         if let Some(plan) = &plan {
-            filter.subnet = arguments.vlan.as_deref().map(|name| subnet(plan, name)).transpose()?;
+            filter.subnets = arguments.vlan.as_deref().map(|name| subnets(plan, name)).transpose()?;
             let gear = gear(plan, arguments.room.as_deref(), arguments.device.as_deref())?;
             filter.gear = gear.map(|devices| devices.iter().flat_map(|device| marks(plan, device)).collect());
         }
@@ -47,14 +48,25 @@ impl Filter {
     }
 
     pub(super) fn wants(&self, lease: &Lease) -> bool {
-        let is_active = lease.is_active(self.now);
+        let is_there = self.subnets.as_ref().is_none_or(|(v4, _)| v4.contains(&lease.address));
+        let agent = [&*lease.circuit_id, &*lease.remote_id];
+        is_there && self.wants_what(lease.state, lease.is_active(self.now), agent)
+    }
+
+    pub(super) fn wants6(&self, lease: &Lease6) -> bool {
+        let holds = |v6: &Option<Ipv6Net>| v6.is_some_and(|v6| v6.contains(&lease.address));
+        let is_there = self.subnets.as_ref().is_none_or(|(_, v6)| holds(v6));
+        let agent = [&*lease.interface_id, &*lease.remote_id];
+        is_there && self.wants_what(lease.state, lease.is_active(self.now), agent)
+    }
+
+    fn wants_what(&self, found: LeaseState, is_active: bool, agent: [&[u8]; 2]) -> bool {
         let state = self.state.is_none_or(|wanted| match wanted {
             Wanted::Active => is_active,
-            Wanted::Expired => lease.state == LeaseState::Bound && !is_active,
-            Wanted::In(LeaseState::Bound) => lease.state == LeaseState::Bound && is_active,
-            Wanted::In(state) => lease.state == state,
+            Wanted::Expired => found == LeaseState::Bound && !is_active,
+            Wanted::In(LeaseState::Bound) => found == LeaseState::Bound && is_active,
+            Wanted::In(state) => found == state,
         });
-        let agent = [&*lease.circuit_id, &*lease.remote_id];
         let circuit = self
             .circuit
             .as_deref()
@@ -65,7 +77,7 @@ impl Filter {
                 marks.iter().any(|mark| contains(&raw, mark) || contains(&squeezed, mark))
             })
         });
-        state && circuit && gear && self.subnet.is_none_or(|subnet| subnet.contains(&lease.address))
+        state && circuit && gear
     }
 }
 
@@ -80,13 +92,13 @@ fn wanted(name: &str) -> Result<Wanted> {
     })
 }
 
-fn subnet(plan: &Plan, name: &str) -> Result<Ipv4Net> {
+fn subnets(plan: &Plan, name: &str) -> Result<(Ipv4Net, Option<Ipv6Net>)> {
     let found = plan.vlans.values().find(|vlan| vlan.name.as_str() == name);
     let Some(vlan) = found else {
         let names: Vec<_> = plan.vlans.values().map(|vlan| vlan.name.as_str()).collect();
         bail!("the plan has no VLAN `{name}`; its VLANs are {}", names.join(", "));
     };
-    Ok(vlan.subnet)
+    Ok((vlan.subnet, vlan.ipv6.as_ref().map(|ipv6| ipv6.prefix)))
 }
 
 /// The devices of a room, or one; `None` when neither is asked for.
