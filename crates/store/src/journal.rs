@@ -17,7 +17,7 @@ use std::{
 };
 
 use model::{Lease, Lease6};
-use recovery::{cut, remove_superseded, replay, replay_beside_writer, set_aside, size_of, write_snapshot};
+use recovery::{cut, recover, recover_beside_writer, remove_superseded, set_aside, size_of, write_snapshot};
 
 use crate::{
     StateDir, durable,
@@ -112,8 +112,7 @@ impl<L: JournalRecord> LeaseJournal<L> {
     fn open_dir(dir: &Path, limits: JournalLimits) -> io::Result<(Self, Vec<L>, Recovery)> {
         durable::create_dir(dir)?;
         durable::remove_temporaries(dir)?;
-        let mut replayed = replay::<L>(dir, u64::MAX)?;
-        let leases = replayed.leases();
+        let (leases, replayed) = recover::<L>(dir)?;
         let (snapshot, snapshot_bytes) = replayed.snapshot.unwrap_or((0, 0));
         if replayed.snapshot.is_some() {
             remove_superseded(dir, snapshot)?;
@@ -260,8 +259,7 @@ impl<L: JournalRecord> Drop for LeaseJournal<L> {
 }
 
 fn compact<L: JournalRecord>(dir: &Path, through: u64) -> io::Result<u64> {
-    let replayed = replay::<L>(dir, through)?;
-    let bytes = write_snapshot(dir, through, &replayed.records)?;
+    let (bytes, replayed) = write_snapshot::<L>(dir, through)?;
     set_aside(dir, &replayed)?;
     remove_superseded(dir, through)?;
     Ok(bytes)
@@ -280,10 +278,7 @@ pub fn read_leases6(path: &Path) -> Result<(Vec<Lease6>, Recovery), JournalError
 
 fn read<L: JournalRecord>(path: &Path) -> Result<(Vec<L>, Recovery), JournalError> {
     let dir = path.join(L::DIR);
-    match replay_beside_writer::<L>(&dir) {
-        Ok(mut replayed) => Ok((replayed.leases(), replayed.recovery)),
-        Err(source) => Err(JournalError { path: dir, source }),
-    }
+    recover_beside_writer::<L>(&dir).map_err(|source| JournalError { path: dir, source })
 }
 
 #[cfg(test)]
@@ -342,8 +337,8 @@ mod tests {
             fs::create_dir(&dir).unwrap();
             fs::write(segment_path(&dir, 1), &bytes[..length]).unwrap();
             let whole = ends.iter().rposition(|&end| end <= length).unwrap_or(0);
-            let mut replayed = replay::<Lease>(&dir, u64::MAX).unwrap();
-            let (leases_read, recovery) = (replayed.leases(), replayed.recovery);
+            let (leases_read, replayed) = recover::<Lease>(&dir).unwrap();
+            let recovery = replayed.recovery;
             assert_eq!(leases_read, newest(&leases[..whole]), "cut at {length}");
             let is_between = length < 32 || ends.contains(&length) || length > ends[leases.len()];
             let is_zero = bytes[ends[whole].min(length)..length].iter().all(|&octet| octet == 0);
@@ -370,8 +365,7 @@ mod tests {
             journal.commit().unwrap();
             largest = largest.max(journal.bytes().unwrap_or(0));
             if count % 500 == 0 {
-                let (beside, recovery) =
-                    replay_beside_writer::<Lease>(temp.path()).map(|mut all| (all.leases(), all.recovery)).unwrap();
+                let (beside, recovery) = recover_beside_writer::<Lease>(temp.path()).unwrap();
                 assert_eq!((beside, recovery.damaged), (newest(&leases[..count]), 0));
             }
         }
@@ -399,12 +393,11 @@ mod tests {
             }
             drop(journal);
             let through = sequences(dir).unwrap().last().copied().unwrap();
-            let replayed = replay::<Lease>(dir, through).unwrap();
             if killed_after == 0 {
                 fs::write(dir.join(format!("snapshot-{through:09}.tmp")), b"half a snaps").unwrap();
             }
             if killed_after >= 1 {
-                write_snapshot(dir, through, &replayed.records).unwrap();
+                write_snapshot::<Lease>(dir, through).unwrap();
             }
             if killed_after >= 2 {
                 fs::remove_file(segment_path(dir, sequences(dir).unwrap()[0])).unwrap();
@@ -489,7 +482,7 @@ mod tests {
             assert_eq!((found, recovery.damaged, recovery.unknown), (newest(&leases), 0, 0));
         }
         // Records of IPv4 in this directory are none of ours, and are counted instead of misread.
-        let foreign = replay::<Lease>(temp.path(), u64::MAX).unwrap().recovery;
+        let foreign = recover::<Lease>(temp.path()).unwrap().1.recovery;
         assert_eq!((foreign.leases, foreign.unknown > 0), (0, true));
     }
 

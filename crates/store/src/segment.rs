@@ -18,7 +18,7 @@ pub(crate) use writer::{Writer, create_segment};
 
 use std::{
     fs::{self, File},
-    io::{self, Read as _},
+    io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -66,25 +66,37 @@ fn padded(length: usize) -> usize {
     length.next_multiple_of(8)
 }
 
-/// Writes a finished file of frames (a snapshot): header, then each payload. For `write`, give what takes the octets.
-pub(crate) fn whole_file<'a>(
-    kind: Kind,
+/// Writes a file of frames from beginning to end, a mebibyte at a time.
+pub(crate) struct WholeFile<'f> {
     sequence: u64,
-    payloads: impl Iterator<Item = &'a [u8]>,
-    mut write: impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<()> {
+    file: &'f File,
+    buffer: Vec<u8>,
+    /// Octets written before those in the buffer.
+    offset: u64,
+}
+
+impl<'f> WholeFile<'f> {
     const WRITE_BYTES: usize = 1 << 20;
-    let mut buffer = file_header(kind, sequence).to_vec();
-    let mut offset = 0;
-    for payload in payloads {
-        writer::put_frame(&mut buffer, sequence, offset, |buffer| buffer.extend_from_slice(payload));
-        if buffer.len() >= WRITE_BYTES {
-            write(&buffer)?;
-            offset += buffer.len() as u64;
-            buffer.clear();
-        }
+
+    pub(crate) fn begin(kind: Kind, sequence: u64, file: &'f File) -> Self {
+        Self { sequence, file, buffer: file_header(kind, sequence).to_vec(), offset: 0 }
     }
-    write(&buffer)
+
+    pub(crate) fn put(&mut self, payload: &[u8]) -> io::Result<()> {
+        writer::put_frame(&mut self.buffer, self.sequence, self.offset, |buffer| buffer.extend_from_slice(payload));
+        if self.buffer.len() >= Self::WRITE_BYTES { self.write() } else { Ok(()) }
+    }
+
+    pub(crate) fn finish(mut self) -> io::Result<()> {
+        self.write()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.buffer)?;
+        self.offset += self.buffer.len() as u64;
+        self.buffer.clear();
+        Ok(())
+    }
 }
 
 pub(crate) fn segment_path(dir: &Path, sequence: u64) -> PathBuf {

@@ -1,4 +1,4 @@
-use std::net::Ipv4Addr;
+use std::{hash::Hash, net::Ipv4Addr};
 
 use model::{ClientKey, HostName, Lease, LeaseState, Mac, SubnetId, Timestamp};
 
@@ -7,10 +7,12 @@ use crate::octets::{Fields, put_short};
 /// What a journal keeps: one record for each address, the newest counts.
 pub trait JournalRecord: Sized {
     /// What there is one record of.
-    type Key: Ord + Copy + Send;
+    type Key: Ord + Hash + Copy + Send;
     /// Where records of this kind are, in the state directory.
     const DIR: &'static str;
 
+    /// What it is the record of.
+    fn address(&self) -> Self::Key;
     /// Appends the record as octets; each of its fields is far below the 65,535 octets kept.
     fn encode(&self, buffer: &mut Vec<u8>);
     /// The record of these octets; `None` for one of another format.
@@ -54,6 +56,10 @@ pub(super) fn take_mac(fields: &mut Fields<'_>) -> Option<Option<Mac>> {
 impl JournalRecord for Lease {
     type Key = Ipv4Addr;
     const DIR: &'static str = "leases";
+
+    fn address(&self) -> Ipv4Addr {
+        self.address
+    }
 
     fn encode(&self, buffer: &mut Vec<u8>) {
         encode(self, buffer);

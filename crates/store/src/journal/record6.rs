@@ -12,6 +12,10 @@ impl JournalRecord for Lease6 {
     type Key = Ipv6Addr;
     const DIR: &'static str = "leases6";
 
+    fn address(&self) -> Ipv6Addr {
+        self.address
+    }
+
     fn encode(&self, buffer: &mut Vec<u8>) {
         buffer.push(LEASE6);
         put_state(self.state, buffer);

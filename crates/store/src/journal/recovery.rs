@@ -1,14 +1,14 @@
 use std::{
-    collections::BTreeMap,
+    collections::HashSet,
     fs::{self, File},
-    io::{self, Write as _},
+    io,
     path::{Path, PathBuf},
 };
 
 use super::record::JournalRecord;
 use crate::{
     durable::{self, NewFile},
-    segment::{self, Kind, Scanned, read_file, scan, segment_path},
+    segment::{self, Kind, Scanned, WholeFile, read_file, scan, segment_path},
 };
 
 const ASIDE_PREFIX: &str = "damaged-";
@@ -33,12 +33,9 @@ pub struct Recovery {
     pub unknown: u64,
 }
 
-/// The newest record of each address, still encoded.
-pub(super) type Records<L> = BTreeMap<<L as JournalRecord>::Key, Box<[u8]>>;
-
-/// The state of a journal directory.
-pub(super) struct Replayed<L: JournalRecord> {
-    pub(super) records: Records<L>,
+/// What a journal directory holds, besides the records.
+#[derive(Default)]
+pub(super) struct Replayed {
     pub(super) recovery: Recovery,
     /// The snapshot used, if there was one, and its size.
     pub(super) snapshot: Option<(u64, u64)>,
@@ -48,77 +45,100 @@ pub(super) struct Replayed<L: JournalRecord> {
     doubtful: Vec<PathBuf>,
 }
 
-/// Reads snapshot and segments up to `through`, in order; later records replace earlier ones of their address.
-pub(super) fn replay<L: JournalRecord>(dir: &Path, through: u64) -> io::Result<Replayed<L>> {
+/// Gives the newest record of each address up to `through` to `visit`, still encoded, in no order.
+///
+/// Reads from the newest record back, so one file at a time is in memory and an address for each record seen.
+pub(super) fn replay<L: JournalRecord>(
+    dir: &Path,
+    through: u64,
+    visit: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Replayed> {
     let snapshot = segment::numbered(dir, SNAPSHOT_PREFIX)?.into_iter().rfind(|&number| number <= through);
-    let mut replayed = Replayed::<L> {
-        records: BTreeMap::new(),
-        recovery: Recovery::default(),
-        snapshot: None,
-        segments: Vec::new(),
-        doubtful: Vec::new(),
-    };
-    if let Some(number) = snapshot {
-        let (length, scanned) = replayed.take(&snapshot_path(dir, number), Kind::LeaseSnapshot, number)?;
-        replayed.recovery.snapshot_records = scanned.frames;
-        // A snapshot was renamed whole: whatever misses is the disk's fault, not a crash.
-        replayed.recovery.damaged += u64::from(scanned.torn_bytes > 0);
-        replayed.snapshot = Some((number, length));
-    }
-    for sequence in segment::sequences(dir)? {
+    let mut replay = Replay::<L, _> { replayed: Replayed::default(), seen: HashSet::new(), visit };
+    for sequence in segment::sequences(dir)?.into_iter().rev() {
         if snapshot.is_some_and(|number| sequence <= number) || sequence > through {
             continue;
         }
-        let (length, scanned) = replayed.take(&segment_path(dir, sequence), Kind::Leases, sequence)?;
-        replayed.recovery.segment_records += scanned.frames;
-        replayed.recovery.torn_bytes += scanned.torn_bytes;
-        replayed.recovery.segments += 1;
-        replayed.segments.push((sequence, length, scanned));
+        let (length, scanned) = replay.take(&segment_path(dir, sequence), Kind::Leases, sequence)?;
+        let recovery = &mut replay.replayed.recovery;
+        recovery.segment_records += scanned.frames;
+        recovery.torn_bytes += scanned.torn_bytes;
+        recovery.segments += 1;
+        replay.replayed.segments.push((sequence, length, scanned));
     }
-    replayed.recovery.leases = replayed.records.len() as u64;
+    if let Some(number) = snapshot {
+        let (length, scanned) = replay.take(&snapshot_path(dir, number), Kind::LeaseSnapshot, number)?;
+        let recovery = &mut replay.replayed.recovery;
+        recovery.snapshot_records = scanned.frames;
+        // A snapshot was renamed whole: whatever misses is the disk's fault, not a crash.
+        recovery.damaged += u64::from(scanned.torn_bytes > 0);
+        replay.replayed.snapshot = Some((number, length));
+    }
+    let mut replayed = replay.replayed;
+    replayed.segments.reverse();
+    replayed.doubtful.reverse();
+    replayed.recovery.leases = replay.seen.len() as u64;
     Ok(replayed)
 }
 
-impl<L: JournalRecord> Replayed<L> {
+struct Replay<L: JournalRecord, V> {
+    replayed: Replayed,
+    seen: HashSet<L::Key>,
+    visit: V,
+}
+
+impl<L: JournalRecord, V: FnMut(&[u8]) -> io::Result<()>> Replay<L, V> {
     fn take(&mut self, path: &Path, kind: Kind, sequence: u64) -> io::Result<(u64, Scanned)> {
         let bytes = read_file(File::open(path)?)?;
-        let unknown_before = self.recovery.unknown;
-        let scanned = scan(&bytes, kind, sequence, |payload| match L::key(payload) {
-            Some(address) => {
-                self.records.insert(address, payload.into());
+        let mut payloads = Vec::new();
+        let scanned = scan(&bytes, kind, sequence, |payload| payloads.push(payload));
+        let unknown_before = self.replayed.recovery.unknown;
+        for payload in payloads.into_iter().rev() {
+            match L::key(payload) {
+                Some(address) if self.seen.insert(address) => (self.visit)(payload)?,
+                Some(_) => {}
+                None => self.replayed.recovery.unknown += 1,
             }
-            None => self.recovery.unknown += 1,
-        });
-        self.recovery.damaged += scanned.damaged;
-        if scanned.damaged > 0 || self.recovery.unknown > unknown_before {
-            self.doubtful.push(path.to_owned());
+        }
+        self.replayed.recovery.damaged += scanned.damaged;
+        if scanned.damaged > 0 || self.replayed.recovery.unknown > unknown_before {
+            self.replayed.doubtful.push(path.to_owned());
         }
         Ok((bytes.len() as u64, scanned))
     }
-
-    /// Decodes; a record that cannot be decoded is counted and left out.
-    pub(super) fn leases(&mut self) -> Vec<L> {
-        let mut leases = Vec::with_capacity(self.records.len());
-        for payload in self.records.values() {
-            match L::decode(payload) {
-                Some(lease) => leases.push(lease),
-                None => self.recovery.unknown += 1,
-            }
-        }
-        self.recovery.leases = leases.len() as u64;
-        leases
-    }
 }
 
-/// Writes the state up to `through` as a snapshot; it takes the place of everything up to there. Answers its size.
+/// The newest record of each address, by address. One that cannot be decoded is counted and left out.
+pub(super) fn recover<L: JournalRecord>(dir: &Path) -> io::Result<(Vec<L>, Replayed)> {
+    let (mut leases, mut unknown) = (Vec::new(), 0);
+    let mut replayed = replay::<L>(dir, u64::MAX, |payload| {
+        match L::decode(payload) {
+            Some(lease) => leases.push(lease),
+            None => unknown += 1,
+        }
+        Ok(())
+    })?;
+    leases.sort_unstable_by_key(L::address);
+    replayed.recovery.unknown += unknown;
+    replayed.recovery.leases = leases.len() as u64;
+    Ok((leases, replayed))
+}
+
+/// Writes the state up to `through` as a snapshot; it takes the place of everything up to there. Answers its size and
+/// what was read for it.
 ///
 /// A crash at any point leaves either the old files whole, or the new snapshot whole and perhaps old files that
 /// [`remove_superseded`] takes away later: nothing is removed before the snapshot is durable under its name.
-pub(super) fn write_snapshot<K>(dir: &Path, through: u64, records: &BTreeMap<K, Box<[u8]>>) -> io::Result<u64> {
+pub(super) fn write_snapshot<L: JournalRecord>(dir: &Path, through: u64) -> io::Result<(u64, Replayed)> {
     let new = NewFile::create(&snapshot_path(dir, through))?;
-    let payloads = records.values().map(|payload| &**payload);
-    match segment::whole_file(Kind::LeaseSnapshot, through, payloads, |octets| new.file().write_all(octets)) {
-        Ok(()) => Ok(new.publish()?.metadata()?.len()),
+    let written = (|| {
+        let mut file = WholeFile::begin(Kind::LeaseSnapshot, through, new.file());
+        let replayed = replay::<L>(dir, through, |payload| file.put(payload))?;
+        file.finish()?;
+        Ok(replayed)
+    })();
+    match written {
+        Ok(replayed) => Ok((new.publish()?.metadata()?.len(), replayed)),
         Err(error) => {
             new.discard();
             Err(error)
@@ -127,7 +147,7 @@ pub(super) fn write_snapshot<K>(dir: &Path, through: u64, records: &BTreeMap<K, 
 }
 
 /// Renames what could not be read whole instead of removing it, so that a person may still save it. Keeps a few.
-pub(super) fn set_aside<L: JournalRecord>(dir: &Path, replayed: &Replayed<L>) -> io::Result<()> {
+pub(super) fn set_aside(dir: &Path, replayed: &Replayed) -> io::Result<()> {
     const KEPT_MAX: usize = 4;
     let kept = segment::numbered(dir, ASIDE_PREFIX)?;
     let first = kept.last().map_or(1, |last| last + 1);
@@ -155,16 +175,18 @@ pub(super) fn cut(dir: &Path, sequence: u64, good_end: u64) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Replays beside a writer: a compaction may take files away meanwhile, then it starts again.
-pub(super) fn replay_beside_writer<L: JournalRecord>(dir: &Path) -> io::Result<Replayed<L>> {
+/// As [`recover`], beside a writer: a compaction may take files away meanwhile, then it starts again.
+pub(super) fn recover_beside_writer<L: JournalRecord>(dir: &Path) -> io::Result<(Vec<L>, Recovery)> {
     const ATTEMPTS_MAX: u32 = 10;
     let newest = || segment::numbered(dir, SNAPSHOT_PREFIX).map(|numbers| numbers.last().copied());
     let mut attempt = 0;
     loop {
         let before = newest()?;
         attempt += 1;
-        match replay(dir, u64::MAX) {
-            Ok(replayed) if newest()? == before || attempt == ATTEMPTS_MAX => return Ok(replayed),
+        match recover(dir) {
+            Ok((leases, replayed)) if newest()? == before || attempt == ATTEMPTS_MAX => {
+                return Ok((leases, replayed.recovery));
+            }
             Err(error) if error.kind() != io::ErrorKind::NotFound || attempt == ATTEMPTS_MAX => return Err(error),
             Ok(_) | Err(_) => {}
         }

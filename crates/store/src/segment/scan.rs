@@ -17,7 +17,7 @@ pub(crate) struct Scanned {
 ///
 /// Damage in the middle is skipped: each record stands alone, and one bad sector must not cost all that follow.
 /// Octets that cannot be a frame at the end are a torn tail. Work is bounded, whatever the octets.
-pub(crate) fn scan(bytes: &[u8], kind: Kind, sequence: u64, mut visit: impl FnMut(&[u8])) -> Scanned {
+pub(crate) fn scan<'b>(bytes: &'b [u8], kind: Kind, sequence: u64, mut visit: impl FnMut(&'b [u8])) -> Scanned {
     let mut scanned = Scanned { good_end: FILE_HEADER_BYTES.min(bytes.len()), ..Scanned::default() };
     let Some(header) = bytes.get(..FILE_HEADER_BYTES) else {
         scanned.torn_bytes = bytes.len() as u64;
