@@ -78,6 +78,31 @@ pub(crate) fn ipv6_pools_overlap(plan: &Plan, _: &Wiring<'_>, findings: &mut Fin
     }
 }
 
+/// Fixed addresses that cannot be given: of another link, somebody's own, or reserved twice.
+pub(crate) fn ipv6_reservation_wrong(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
+    for (vlan, own) in ipv6(plan) {
+        for (index, one) in own.reservations.iter().enumerate() {
+            let before = own.reservations.get(..index).unwrap_or_default();
+            let address = one.address;
+            let why = if !own.prefix.contains(&address) {
+                format!("is not in {}", own.prefix)
+            } else if address == own.prefix.network() {
+                "is the routers' anycast address".to_owned()
+            } else if own.router == Some(address) || own.name_servers.contains(&address) {
+                "is the router's or a name server's".to_owned()
+            } else if let Some(first) = before.iter().find(|first| first.address == address) {
+                format!("is reserved already, at {}", first.at)
+            } else if let Some(first) = before.iter().find(|first| first.client == one.client) {
+                format!("is a second one for a client; the first is at {}", first.at)
+            } else {
+                continue;
+            };
+            let says = format!("the reserved address {address} of VLAN {} {why}", vlan.name);
+            findings.add(format!("vlan {}", vlan.name), &one.at, says);
+        }
+    }
+}
+
 /// VLANs whose addresses are to come from DHCPv6, which has none.
 pub(crate) fn ipv6_pool_missing(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
     for (vlan, own) in ipv6(plan).filter(|(_, own)| own.mode == Ipv6Mode::Stateful && own.pools.is_empty()) {

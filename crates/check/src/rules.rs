@@ -541,6 +541,15 @@ pub const RULES: &[Rule] = &[
         look: ipv6::ipv6_pools_overlap,
     },
     Rule {
+        code: "ipv6-reservation-wrong",
+        id: "R25",
+        severity: Severity::Error,
+        family: Family::Layer3,
+        says: "A fixed IPv6 address is of another prefix, a router's or server's own, or reserved twice",
+        remedy: "choose a free address of the prefix, one for each client",
+        look: ipv6::ipv6_reservation_wrong,
+    },
+    Rule {
         code: "ipv6-pool-missing",
         id: "R25",
         severity: Severity::Error,

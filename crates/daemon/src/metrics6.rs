@@ -37,6 +37,7 @@ fn dhcp(view: &Dhcp6View, metrics: &mut Vec<Metric>) {
         ("unknown-link", counters.dropped_unknown_link),
         ("not-served", counters.dropped_not_served),
         ("unicast", counters.dropped_unicast),
+        ("over-rate", counters.dropped_over_rate),
         ("nothing-to-say", counters.dropped_nothing_to_say),
     ];
     let help = "DHCPv6 messages not answered by reason";
@@ -44,6 +45,7 @@ fn dhcp(view: &Dhcp6View, metrics: &mut Vec<Metric>) {
     let others = [
         ("hotstage_dhcp6_relayed_total", "DHCPv6 messages that came by a relay agent", counters.relayed),
         ("hotstage_dhcp6_no_addresses_total", "Associations that found no free address", counters.no_addresses),
+        ("hotstage_dhcp6_over_limit_total", "Associations refused by a limit of leases", counters.over_limit),
         ("hotstage_dhcp6_leases_granted_total", "IPv6 leases granted or renewed", counters.leases_granted),
         ("hotstage_dhcp6_leases_expired_total", "IPv6 leases that ended without renewal", counters.leases_expired),
         ("hotstage_dhcp6_kernel_drops_total", "DHCPv6 datagrams that the kernel dropped", view.kernel_drops),

@@ -140,6 +140,11 @@ impl Engine {
                 continue;
             }
             let hints = association.addresses().map(|(address, ..)| address);
+            if !self.is_within_limits(request, iaid) {
+                self.counters.over_limit += 1;
+                write_status(writer, iaid, Status::NoAddrsAvail, "no more leases for this port");
+                continue;
+            }
             let chosen = self.choose(request, iaid, hints, &taken);
             match chosen.filter(|&address| !commit || self.commit(request, iaid, address)) {
                 Some(address) => {
@@ -186,9 +191,10 @@ impl Engine {
         // Without binding only what the client says it has will do: after a loss of the table it keeps its address.
         let chosen = match held {
             Some(_) => self.choose(request, iaid, sent.iter().copied(), taken),
-            None => {
+            None if self.is_within_limits(request, iaid) => {
                 sent.iter().copied().find(|&address| !taken.contains(&address) && self.may_have(request, iaid, address))
             }
+            None => None,
         };
         let chosen = chosen.filter(|&address| self.commit(request, iaid, address));
         taken.extend(chosen);
@@ -226,6 +232,13 @@ impl Engine {
         }
         self.counters.replies += 1;
         self.effects.push_back(Effect::Send(request.reply(writer, needs_save)));
+    }
+
+    /// True when the association has an address already, or its circuit and relay agent may hold one more.
+    fn is_within_limits(&self, request: &Request<'_>, iaid: u32) -> bool {
+        let held = self.bindings.find(request.subnet, &request.duid, iaid);
+        held.is_some_and(|address| self.is_bound(request, iaid, address))
+            || self.bindings.has_room(request, &self.settings.limits)
     }
 
     fn is_bound(&self, request: &Request<'_>, iaid: u32, address: Ipv6Addr) -> bool {

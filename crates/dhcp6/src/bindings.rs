@@ -10,6 +10,11 @@ use std::{
 
 use model::{Duid, Lease6, LeaseState, Timestamp};
 
+use crate::{
+    limits::{Circuits, Limits},
+    request::Request,
+};
+
 /// Associations of one client remembered in one subnet; one client cannot hold more addresses than this.
 pub(crate) const CLIENT_LEASES_MAX: usize = 8;
 
@@ -66,6 +71,7 @@ pub(crate) struct Bindings {
     timers: BTreeSet<(Timestamp, Ipv6Addr)>,
     freed: u64,
     leases_max: usize,
+    circuits: Circuits,
     /// Ended leases forgotten because there was no room.
     pub(crate) forgotten: u64,
 }
@@ -78,6 +84,7 @@ impl Bindings {
             timers: BTreeSet::new(),
             freed: 0,
             leases_max,
+            circuits: Circuits::default(),
             forgotten: 0,
         }
     }
@@ -106,6 +113,14 @@ impl Bindings {
         self.slot(address).is_none_or(|slot| !slot.is_held || slot.is_bound_to(duid, iaid))
     }
 
+    /// True when the circuit of the request, and its relay agent, may hold one more.
+    pub(crate) fn has_room(&self, request: &Request<'_>, limits: &Limits) -> bool {
+        if limits.leases_per_circuit.is_none() && limits.leases_per_relay.is_none() {
+            return true;
+        }
+        self.circuits.has_room(request.subnet, &request.remote_id(), &request.interface_id(), limits)
+    }
+
     /// Dynamic addresses held.
     pub(crate) fn used(&self, subnet: usize) -> u64 {
         self.ledgers[subnet].used
@@ -129,6 +144,9 @@ impl Bindings {
         self.freed += u64::from(!is_held);
         let slot = Slot { lease, is_held, subnet, is_dynamic, freed: self.freed };
         self.timers.extend(slot.timer());
+        if is_held {
+            self.circuits.add(subnet, &slot.lease);
+        }
         let ledger = &mut self.ledgers[subnet];
         ledger.slots += 1;
         if is_dynamic {
@@ -188,6 +206,9 @@ impl Bindings {
         if let Some(timer) = slot.timer() {
             self.timers.remove(&timer);
         }
+        if slot.is_held {
+            self.circuits.remove(slot.subnet, &slot.lease);
+        }
         let ledger = &mut self.ledgers[slot.subnet];
         ledger.slots -= 1;
         ledger.touched -= u64::from(slot.is_dynamic);
@@ -212,7 +233,13 @@ impl Bindings {
         }
         ledger.free.remove(&(slot.freed, address));
         ledger.used -= u64::from(slot.is_dynamic && slot.is_held);
+        if slot.is_held {
+            self.circuits.remove(slot.subnet, &slot.lease);
+        }
         slot.is_held = change(&mut slot.lease);
+        if slot.is_held {
+            self.circuits.add(slot.subnet, &slot.lease);
+        }
         if !slot.is_held {
             self.freed += 1;
             slot.freed = self.freed;
@@ -270,6 +297,10 @@ impl Bindings {
                 }
             }
         }
+        let mut circuits = Circuits::default();
+        let held = self.slots.values().filter(|slot| slot.is_held);
+        held.for_each(|slot| circuits.add(slot.subnet, &slot.lease));
+        assert_eq!(format!("{:?}", self.circuits), format!("{circuits:?}"));
         assert_eq!(self.timers, self.slots.values().filter_map(Slot::timer).collect());
     }
 }

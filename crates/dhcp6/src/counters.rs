@@ -28,6 +28,8 @@ pub struct Counters {
     pub replies: u64,
     /// Identity associations that got no address because none was free.
     pub no_addresses: u64,
+    /// Identity associations that got no address because their circuit or relay agent has as many as it may have.
+    pub over_limit: u64,
     /// Leases granted or renewed.
     pub leases_granted: u64,
     /// Leases that ended without renewal or release.
@@ -50,6 +52,8 @@ pub struct Counters {
     pub dropped_not_served: u64,
     /// Dropped: sent to our own address where RFC 8415 section 18.4 wants multicast.
     pub dropped_unicast: u64,
+    /// Dropped: the sender asks too fast.
+    pub dropped_over_rate: u64,
     /// Dropped: CONFIRM without addresses (RFC 8415 section 18.3.3).
     pub dropped_nothing_to_say: u64,
 }
@@ -64,6 +68,7 @@ impl Counters {
             Drop::UnknownLink => &mut self.dropped_unknown_link,
             Drop::NotServed => &mut self.dropped_not_served,
             Drop::Unicast => &mut self.dropped_unicast,
+            Drop::OverRate => &mut self.dropped_over_rate,
             Drop::NothingToSay => &mut self.dropped_nothing_to_say,
         };
         *counter += 1;
@@ -77,6 +82,7 @@ impl Counters {
             + self.dropped_unknown_link
             + self.dropped_not_served
             + self.dropped_unicast
+            + self.dropped_over_rate
             + self.dropped_nothing_to_say
     }
 }
@@ -90,5 +96,6 @@ pub(crate) enum Drop {
     UnknownLink,
     NotServed,
     Unicast,
+    OverRate,
     NothingToSay,
 }

@@ -6,6 +6,7 @@ use crate::{
     Counters, Dhcp6Event, Effect, Mode, Origin, Settings, SettingsError,
     bindings::Bindings,
     counters::Drop,
+    limits::Rates,
     message::{MessageType, Packet},
     request::{self, Request},
     subnet::Subnet,
@@ -34,6 +35,7 @@ pub struct Engine {
     pub(crate) subnets: Vec<Subnet>,
     pub(crate) bindings: Bindings,
     pub(crate) seed: u64,
+    rates: Option<Rates>,
     /// For each subnet, where the walk to an address never touched goes on.
     pub(crate) cursors: Vec<u128>,
     exhausted_at: Vec<Option<Timestamp>>,
@@ -53,6 +55,7 @@ impl Engine {
             server: Duid(settings.server_duid.as_slice().into()),
             bindings: Bindings::new(subnets.len(), settings.leases_max),
             seed,
+            rates: settings.limits.packets_per_source_per_second.map(|rate| Rates::new(rate, seed)),
             cursors: vec![0; subnets.len()],
             exhausted_at: vec![None; subnets.len()],
             effects: VecDeque::new(),
@@ -102,6 +105,10 @@ impl Engine {
         self.server = Duid(settings.server_duid.as_slice().into());
         self.cursors = vec![0; subnets.len()];
         self.exhausted_at = vec![None; subnets.len()];
+        if self.settings.limits != settings.limits {
+            let rate = settings.limits.packets_per_source_per_second;
+            self.rates = rate.map(|rate| Rates::new(rate, self.seed));
+        }
         (self.settings, self.subnets) = (settings, subnets);
         for slot in old.into_slots() {
             self.take_over(slot.lease, slot.is_held);
@@ -130,6 +137,11 @@ impl Engine {
             return Err(Drop::Invalid);
         }
         self.counters.relayed += u64::from(!packet.relays.is_empty());
+        // The client's own address: relay agents speak for all of theirs.
+        let client = packet.relays.last().map_or(*source, |relay| relay.peer_address);
+        if self.rates.as_mut().is_some_and(|rates| !rates.take((client.octets(), origin.interface), now)) {
+            return Err(Drop::OverRate);
+        }
         request::validate(&message, &self.server)?;
         let duid = message.duid(crate::message::code::CLIENT_ID).unwrap_or_else(|| Duid([].into()));
         let subnet = self.select_subnet(packet, origin).ok_or(Drop::UnknownLink)?;

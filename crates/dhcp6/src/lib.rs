@@ -17,6 +17,7 @@ mod counters;
 mod effect;
 mod engine;
 mod grant;
+mod limits;
 pub mod message;
 pub mod ra;
 mod request;
@@ -28,6 +29,7 @@ mod tests;
 pub use counters::Counters;
 pub use effect::{Dhcp6Event, Effect, Origin, Reply};
 pub use engine::Engine;
+pub use limits::Limits;
 pub use settings::{Mode, Reservation, ReservationKey, Settings, SettingsError, SubnetSettings};
 
 /// UDP port of servers and relay agents (RFC 8415 section 7.2).

@@ -4,6 +4,8 @@ use ipnet::Ipv6Net;
 use model::{HostName, Mac, SubnetId};
 use thiserror::Error;
 
+use crate::Limits;
+
 /// What the engine serves, and how.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Settings {
@@ -23,6 +25,8 @@ pub struct Settings {
     pub inf_max_rt: Option<Duration>,
     /// Leases remembered in each subnet, ended ones included; bounds memory however large the pools are.
     pub leases_max: usize,
+    /// What one sender, circuit or relay agent may have.
+    pub limits: Limits,
     /// A jump of the time by more than this, between two calls, is a step of the clock and not time that passed:
     /// leases are moved along with it. While leases are held the engine asks to be called at least twice as often.
     /// [`Duration::MAX`] = the clock never steps, as in a rehearsal.
@@ -40,6 +44,7 @@ impl Default for Settings {
             sol_max_rt: None,
             inf_max_rt: None,
             leases_max: 262_144,
+            limits: Limits::default(),
             clock_step_min: Duration::from_secs(300),
         }
     }

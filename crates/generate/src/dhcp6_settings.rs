@@ -3,11 +3,11 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use dhcp6::{
-    Mode, Settings, SubnetSettings,
+    Limits, Mode, Reservation, ReservationKey, Settings, SubnetSettings,
     ra::{Advertisement, PrefixSetting},
 };
-use model::SubnetId;
-use plan::{DhcpVia, Ipv6Mode, Ipv6Plan, Plan, VlanPlan};
+use model::{HostName, SubnetId};
+use plan::{DhcpVia, Ipv6Mode, Ipv6Plan, Ipv6Reservation, Ipv6ReservationClient, Plan, VlanPlan};
 
 /// An IPv6 subnet on a link of this machine.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -41,7 +41,12 @@ pub(crate) fn dhcp6_settings(plan: &Plan) -> (Settings, Vec<Link6>) {
         }
     }
     let rapid_commit = plan.vlans.values().filter_map(|vlan| vlan.dhcp.as_ref()).any(|dhcp| dhcp.rapid_commit);
-    (Settings { subnets, rapid_commit, ..Settings::default() }, links)
+    let limits = Limits {
+        leases_per_circuit: plan.dhcp.leases_per_circuit,
+        leases_per_relay: plan.dhcp.leases_per_relay,
+        packets_per_source_per_second: plan.dhcp.packets_per_source_per_second,
+    };
+    (Settings { subnets, rapid_commit, limits, ..Settings::default() }, links)
 }
 
 /// True when some subnet's clients get answers to DHCPv6.
@@ -58,6 +63,7 @@ fn subnet(plan: &Plan, vlan: &VlanPlan, ipv6: &Ipv6Plan) -> SubnetSettings {
             Ipv6Mode::Stateful => Mode::Stateful,
         },
         pools: ipv6.pools.clone(),
+        reservations: ipv6.reservations.iter().map(reservation).collect(),
         excluded: taken.filter(|address| ipv6.prefix.contains(address)).collect(),
         name_servers: ipv6.name_servers.clone(),
         domain: Some(plan.event.domain.clone()),
@@ -66,6 +72,17 @@ fn subnet(plan: &Plan, vlan: &VlanPlan, ipv6: &Ipv6Plan) -> SubnetSettings {
         preferred: ipv6.lease,
         valid: ipv6.lease * 2,
         ..SubnetSettings::new(plan.subnet_id(vlan), vlan.name.as_str(), ipv6.prefix)
+    }
+}
+
+fn reservation(own: &Ipv6Reservation) -> Reservation {
+    Reservation {
+        client: match &own.client {
+            Ipv6ReservationClient::Duid(duid) => ReservationKey::Duid(duid.clone()),
+            Ipv6ReservationClient::Mac(mac) => ReservationKey::Mac(*mac),
+        },
+        address: own.address,
+        host_name: own.name.as_deref().and_then(|name| HostName::sanitise(name.as_bytes())),
     }
 }
 

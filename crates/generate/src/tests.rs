@@ -233,6 +233,53 @@ fn addresses_are_probed_when_the_plan_says_so() {
     assert!(!settings(&format!("{PLAN}[dhcp]\nconflict_probe = true\n")).dhcp.probe.wait.is_zero());
 }
 
+const IPV6: &str = r#"
+[vlan.attendee.ipv6]
+prefix = "2001:db8:20::/64"
+mode = "stateful"
+pool = "2001:db8:20::100-2001:db8:20::1ff"
+advertise = true
+[[vlan.attendee.ipv6.reservations]]
+duid = "hex:000102"
+address = "2001:db8:20::60"
+name = "recorder"
+[[vlan.attendee.ipv6.reservations]]
+mac = "02:00:5e:00:53:01"
+address = "2001:db8:20::61"
+[dhcp]
+leases_per_circuit = 4
+packets_per_source_per_second = 10
+"#;
+
+#[test]
+fn what_a_plan_says_of_ipv6_reaches_its_engines() {
+    let four = settings(PLAN);
+    assert_eq!((four.listen.dhcp6.len(), four.links6.len()), (0, 0), "no IPv6, no socket");
+    let six = settings(&format!("{PLAN}{IPV6}"));
+    assert_eq!(six.listen.dhcp6, ["[::]:547".parse().unwrap()]);
+    assert_eq!(six.links6[0].interface.as_deref(), Some("eth0"));
+    assert!(six.links6[0].advertisement.as_ref().is_some_and(|told| told.is_managed));
+    let subnet = &six.dhcp6.subnets[0];
+    let reserved: Vec<_> = subnet.reservations.iter().map(|own| (&own.client, own.address.to_string())).collect();
+    let (by_duid, by_mac) = (
+        dhcp6::ReservationKey::Duid(vec![0, 1, 2]),
+        dhcp6::ReservationKey::Mac(model::Mac([0x02, 0, 0x5e, 0, 0x53, 1])),
+    );
+    assert_eq!(reserved, [(&by_duid, "2001:db8:20::60".to_owned()), (&by_mac, "2001:db8:20::61".to_owned())]);
+    assert_eq!(subnet.reservations[0].host_name.as_ref().map(model::HostName::as_str), Some("recorder"));
+    let limits = six.dhcp6.limits;
+    assert_eq!((limits.leases_per_circuit, limits.leases_per_relay), (Some(4), None));
+    assert_eq!(limits.packets_per_source_per_second, Some(10));
+    let pool = six.snapshot.pools.iter().find(|pool| pool.name == "attendee IPv6").expect("shown on the page");
+    assert_eq!(pool.size, 256);
+    assert!(dhcp6::Engine::new(dhcp6::Settings { server_duid: vec![0, 4, 1], ..six.dhcp6 }, 1).is_ok());
+    let restart: Vec<_> = crate::needs_restart(&four, &settings(&format!("{PLAN}{IPV6}")))
+        .into_iter()
+        .map(|found| format!("{} {} -> {}", found.path, found.was, found.becomes))
+        .collect();
+    assert_eq!(restart, ["services.listen.dhcp6 none -> [::]:547"]);
+}
+
 #[test]
 fn a_reload_tells_what_needs_a_restart() {
     let running = settings(PLAN);

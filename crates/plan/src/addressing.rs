@@ -255,8 +255,32 @@ pub struct Ipv6Plan {
     pub advertise: bool,
     /// Lease time of stateful addresses.
     pub lease: Duration,
+    /// Fixed addresses; for [`Ipv6Mode::Stateful`].
+    pub reservations: Vec<Ipv6Reservation>,
     /// Where it is written.
     pub at: Place,
+}
+
+/// A fixed IPv6 address.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ipv6Reservation {
+    /// Whose.
+    pub client: Ipv6ReservationClient,
+    /// Which.
+    pub address: Ipv6Addr,
+    /// Its name.
+    pub name: Option<String>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// What an IPv6 reservation goes by.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Ipv6ReservationClient {
+    /// Option 1, all of it: 3 to 130 octets.
+    Duid(Vec<u8>),
+    /// Ethernet address.
+    Mac(Mac),
 }
 
 /// How clients get IPv6 addresses.

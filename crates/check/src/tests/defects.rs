@@ -379,6 +379,14 @@ const DEFECTS: &[(&str, &[Edit])] = &[
         )],
     ),
     (
+        "ipv6-reservation-wrong*5",
+        &[(
+            "network.toml",
+            "",
+            "[vlan.staff.ipv6]\nprefix = \"2001:db8:8::/64\"\nmode = \"stateful\"\nrouter = \"2001:db8:8::f\"\npool = \"2001:db8:8::100-2001:db8:8::1ff\"\nreservations = [{ mac = \"02:00:5e:00:53:01\", address = \"2001:db8:8::1\" }, { duid = \"hex:000102\", address = \"2001:db8:8::1\" }, { mac = \"02:00:5e:00:53:01\", address = \"2001:db8:8::2\" }, { duid = \"hex:000103\", address = \"2001:db8:8::f\" }, { duid = \"hex:000104\", address = \"2001:db8:8::\" }, { duid = \"hex:000105\", address = \"2001:db8:9::5\" }]\n",
+        )],
+    ),
+    (
         "ipv6-pool-missing",
         &[(
             "network.toml",

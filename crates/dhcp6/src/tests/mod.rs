@@ -2,6 +2,7 @@
 
 mod codec;
 mod life;
+mod limits;
 mod messages;
 mod oracle;
 mod pools;

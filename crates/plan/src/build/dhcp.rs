@@ -7,11 +7,12 @@ use model::{Mac, Place};
 
 use super::Build;
 use crate::{
-    Asset, DhcpClass, DhcpPlan, DhcpServer, Ipv6Mode, Ipv6Plan, Pool, Reservation, ReservationClient, VlanKind,
+    Asset, DhcpClass, DhcpPlan, DhcpServer, Ipv6Mode, Ipv6Plan, Ipv6Reservation, Ipv6ReservationClient, Pool,
+    Reservation, ReservationClient, VlanKind,
     file::{
         leaf::{MacPrefix, Octets, Via},
         shape::{At, Many, Stated},
-        v1::{ClassTable, DhcpServerTable, ReservationTable, VlanTable},
+        v1::{ClassTable, DhcpServerTable, Ipv6ReservationTable, ReservationTable, VlanTable},
     },
     problem::{did_you_mean, shown},
 };
@@ -250,6 +251,11 @@ impl Build {
             let says = "`pool` is stated, but `mode` is not `stateful`";
             self.problems.add(at, says, "write `mode = \"stateful\"`");
         }
+        if let (Some(own), false) = (stated.reservations.first(), mode == Ipv6Mode::Stateful) {
+            let says = "addresses are reserved, but `mode` is not `stateful`";
+            self.problems.add(&own.here, says, "write `mode = \"stateful\"`");
+        }
+        let reservations = stated.reservations.iter().filter_map(|own| self.ipv6_reservation(own)).collect();
         let of_v4 = table.dhcp.as_ref().and_then(|dhcp| dhcp.lease.as_ref()).map(|lease| lease.value);
         let lease = stated.lease.as_ref().and_then(|lease| self.lease_of("lease", lease));
         Some(Ipv6Plan {
@@ -261,7 +267,28 @@ impl Build {
             router: stated.router.as_ref().map(|router| router.value),
             advertise: stated.advertise.as_ref().is_some_and(|advertise| advertise.value),
             lease: lease.or(of_v4).unwrap_or(LEASE),
+            reservations,
             at: stated.here.clone(),
+        })
+    }
+
+    fn ipv6_reservation(&mut self, own: &Ipv6ReservationTable) -> Option<Ipv6Reservation> {
+        if own.duid.is_some() == own.mac.is_some() {
+            let says = "a reservation says not once whose it is";
+            self.problems.add(&own.here, says, "write either `duid` or `mac`");
+            return None;
+        }
+        if let Some(duid) = read(&own.duid).filter(|duid| !(3..=130).contains(&duid.value.0.len())) {
+            let says = format!("`duid` has {} octets, a DUID has 3 to 130", duid.value.0.len());
+            self.problems.add(&duid.at, says, "write it in hexadecimal, e.g. `duid = \"hex:0003000102005e005301\"`");
+            return None;
+        }
+        let by_duid = read(&own.duid).map(|duid| Ipv6ReservationClient::Duid(duid.value.0.clone()));
+        Some(Ipv6Reservation {
+            client: by_duid.or_else(|| read(&own.mac).map(|mac| Ipv6ReservationClient::Mac(mac.value)))?,
+            address: own.address.value,
+            name: own.name.as_ref().map(|name| name.value.0.clone()),
+            at: own.here.clone(),
         })
     }
 }

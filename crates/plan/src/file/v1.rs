@@ -208,6 +208,22 @@ shape! {
         advertise: Option<At<bool>>,
         /// Lease time of stateful addresses. Default: that of IPv4, else 1h.
         lease: Option<At<Duration>>,
+        /// Fixed addresses, when stateful.
+        reservations: Vec<Ipv6ReservationTable>,
+    }
+}
+
+shape! {
+    /// A fixed IPv6 address. Either duid or mac says whose.
+    Ipv6ReservationTable {
+        /// Whose, by DHCP unique identifier (option 1), e.g. `hex:000300010200005e0053`.
+        duid: Option<Stated<At<Octets>>>,
+        /// Whose, by the MAC address that its relay agent tells or that is in its DUID.
+        mac: Option<Stated<At<Mac>>>,
+        /// Which.
+        address: At<Ipv6Addr>,
+        /// Its name.
+        name: Option<At<Text>>,
     }
 }
 

@@ -67,13 +67,15 @@ impl Link {
         let (server, client, relay) = (namespace("srv"), namespace("cli"), namespace("rel"));
         server.connect("srv0", "10.77.0.2/24", &relay, "up0", "2001:db8:77::1/64");
         relay.connect("down0", "2001:db8:78::1/64", &client, "cli0", "");
-        server.ip(&["route", "add", "2001:db8:78::/64", "via", "2001:db8:77::1", "dev", "srv0"]);
         Self::start(server, client, STATEFUL, Some(relay))
     }
 
     /// With rapid commit (RFC 8415 section 18.3.1), which the crowd asks for.
     fn start(server: Namespace, client: Namespace, direct: &str, relay: Option<Namespace>) -> Self {
         server.ip(&["addr", "add", "2001:db8:77::2/64", "dev", "srv0"]);
+        if relay.is_some() {
+            server.ip(&["route", "add", "2001:db8:78::/64", "via", "2001:db8:77::1", "dev", "srv0"]);
+        }
         let dir = tempfile::tempdir().unwrap();
         let plan = dir.path().join("plan");
         fs::create_dir(&plan).unwrap();
