@@ -138,7 +138,12 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
     {
         metrics.push(counter("hotstage_dns_rcodes_total", "DNS answers by rcode", &[("rcode", rcode)], count));
     }
-    for (reason, count) in [("malformed", counters.dropped_malformed), ("not-a-query", counters.dropped_not_query)] {
+    for (reason, count) in [
+        ("malformed", counters.dropped_malformed),
+        ("not-a-query", counters.dropped_not_query),
+        ("queue-full", seen.dns.queue_full),
+        ("kernel-buffer-full", seen.dns.kernel_drops),
+    ] {
         metrics.push(counter(
             "hotstage_dns_dropped_total",
             "DNS messages dropped by reason",
@@ -175,6 +180,7 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
     let gauge = |name, help, value: u64| metric(name, help, MetricKind::Gauge, &[], value as f64);
     metrics.push(gauge("hotstage_dns_cache_entries", "Answers in the cache", seen.dns.cache_entries));
     metrics.push(gauge("hotstage_dns_cache_bytes", "Bytes of the cache", seen.dns.cache_bytes));
+    metrics.push(gauge("hotstage_dns_connections", "Connections of DNS clients", seen.dns.connections_open));
     let help = "DNS connections turned away because there were too many";
     metrics.push(counter("hotstage_dns_connections_refused_total", help, &[], seen.dns.connections_refused));
     metrics.push(counter(
