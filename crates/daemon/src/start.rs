@@ -289,7 +289,7 @@ pub fn start(
         Recovered { leases: leases.len() + ipv6.leases, telemetry_records: recovery.logs + recovery.samples };
     let (names, names_receiver) = mpsc::channel(NAMES_MAX);
     let mut dns_settings = services.dns;
-    dns_settings.own_addresses.clone_from(&addresses.dns);
+    dns_settings.own_addresses = [&addresses.dns[..], &addresses.dns_tls, &addresses.dns_https].concat();
     dns_settings.patience_factor = clock.speed().ceil() as u32;
     let mut dns_engine = dns::Engine::new(dns_settings, seed.wrapping_add(1))?;
     for lease in leases.iter().filter(|lease| lease.is_active(now)) {
@@ -478,10 +478,16 @@ impl Sockets {
             sockets.dns.bind(address).map_err(|error| StartError::refused("DNS", "dns", address, error))?;
         }
         for &address in &listen.dns_tls {
-            sockets.dns.bind_tls(address).map_err(|error| StartError::refused("DNS over TLS", "dns-tls", address, error))?;
+            sockets
+                .dns
+                .bind_tls(address)
+                .map_err(|error| StartError::refused("DNS over TLS", "dns-tls", address, error))?;
         }
         for &address in &listen.dns_https {
-            sockets.dns.bind_https(address).map_err(|error| StartError::refused("DNS over HTTPS", "dns-https", address, error))?;
+            sockets
+                .dns
+                .bind_https(address)
+                .map_err(|error| StartError::refused("DNS over HTTPS", "dns-https", address, error))?;
         }
         for &address in &listen.syslog {
             let refuse = |error| StartError::refused("syslog", "syslog", address, error);

@@ -108,7 +108,9 @@ fn ready_line(running: &Running) -> String {
         join(&addresses.syslog),
         join(&addresses.http)
     );
-    for (service, list) in [("dhcp6", &addresses.dhcp6), ("dns_tls", &addresses.dns_tls), ("dns_https", &addresses.dns_https)] {
+    for (service, list) in
+        [("dhcp6", &addresses.dhcp6), ("dns_tls", &addresses.dns_tls), ("dns_https", &addresses.dns_https)]
+    {
         if !list.is_empty() {
             line.push_str(&format!(" {service}={}", join(list)));
         }

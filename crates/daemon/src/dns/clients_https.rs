@@ -1,6 +1,6 @@
 //! Clients over HTTPS (RFC 8484): GET and POST of `/dns-query`, by HTTP/2 and HTTP/1.1.
 
-use std::{cell::Cell, convert::Infallible, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
+use std::{cell::Cell, convert::Infallible, net::SocketAddr, pin::pin, rc::Rc, sync::atomic::Ordering, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -89,6 +89,7 @@ async fn answer(request: Request<Incoming>, address: SocketAddr, shared: &Shared
     if shared.engine.send(inbound).is_err() {
         return refuse(StatusCode::SERVICE_UNAVAILABLE);
     }
+    shared.connections.queries_https.fetch_add(1, Ordering::Relaxed);
     match timeout(ANSWER_MAX, receiver).await {
         Ok(Ok(bytes)) => respond(bytes),
         // No DNS message at all: it was a response, or too short to be answered.

@@ -11,7 +11,7 @@ use std::{
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -137,10 +137,10 @@ async fn accept(listener: tokio::net::TcpListener, kind: Kind, shared: Rc<Shared
 async fn serve(stream: TcpStream, address: SocketAddr, kind: Kind, shared: Rc<Shared>, _permit: Permit) {
     let _ = stream.set_nodelay(true);
     match kind {
-        Kind::Tcp => serve_messages(stream, address, Transport::Tcp, &shared).await,
+        Kind::Tcp => serve_messages(stream, address, &shared, None).await,
         Kind::Tls(acceptor) => {
             if let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
-                serve_messages(stream, address, Transport::Tcp, &shared).await;
+                serve_messages(stream, address, &shared, Some(&shared.connections.queries_tls)).await;
             }
         }
         Kind::Https(acceptor) => {
@@ -155,8 +155,8 @@ async fn serve(stream: TcpStream, address: SocketAddr, kind: Kind, shared: Rc<Sh
 async fn serve_messages<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     address: SocketAddr,
-    transport: Transport,
     shared: &Shared,
+    counter: Option<&AtomicU64>,
 ) {
     let (answers, mut waiting) = mpsc::channel::<Vec<u8>>(IN_FLIGHT_MAX);
     let mut buffer = BytesMut::new();
@@ -169,8 +169,12 @@ async fn serve_messages<S: AsyncRead + AsyncWrite + Unpin>(
             && let Some(bytes) = unframe(&mut buffer)
         {
             let reply_to = ReplyTo::Stream(answers.clone());
-            if shared.engine.put(Inbound::Query { from: address, transport, reply_to, bytes }).is_err() {
+            let query = Inbound::Query { from: address, transport: Transport::Tcp, reply_to, bytes };
+            if shared.engine.put(query).is_err() {
                 return;
+            }
+            if let Some(counter) = counter {
+                counter.fetch_add(1, Ordering::Relaxed);
             }
             in_flight += 1;
             until = Instant::now() + shared.connections.idle();

@@ -24,9 +24,7 @@ use super::{
     inbox::{EngineHandle, Inbound, ReplyTo},
     listen::UdpListener,
 };
-use crate::{
-    batch_io::{self, BATCH_MAX, Target},
-};
+use crate::batch_io::{self, BATCH_MAX, Target};
 
 /// Longest query taken whole; a longer one is cut and refused as malformed.
 const QUERY_BYTES_MAX: usize = 2_048;
@@ -58,7 +56,7 @@ impl Origin {
 /// What the threads count beside the engine.
 #[derive(Debug, Default)]
 pub(crate) struct UdpCounters {
-    /// Replies that could not be sent.
+    /// Datagrams that could not be received or sent.
     pub(crate) send_errors: AtomicU64,
     /// Queries dropped because the engine's queue was full; their clients ask again.
     pub(crate) queue_full: AtomicU64,
@@ -78,15 +76,14 @@ pub(crate) struct UdpClients {
 
 impl UdpClients {
     /// Serves until told to stop.
-    pub(crate) fn run(mut self) -> io::Result<()> {
+    pub(crate) fn run(self) -> io::Result<()> {
         pin(self.number);
         let mut buffer = vec![0; QUERY_STRIDE * BATCH_MAX];
-        let sockets = std::mem::take(&mut self.sockets);
         while !self.stop.load(Ordering::Relaxed) {
-            wait_readable(&sockets)?;
-            for listener in &sockets {
+            wait_readable(&self.sockets)?;
+            for listener in &self.sockets {
                 for _ in 0..TURN_MAX {
-                    if self.serve(listener, &mut buffer)? < BATCH_MAX {
+                    if self.serve(listener, &mut buffer) < BATCH_MAX {
                         break;
                     }
                 }
@@ -96,13 +93,15 @@ impl UdpClients {
     }
 
     /// Takes one batch; returns how many there were.
-    fn serve(&mut self, listener: &UdpListener, buffer: &mut [u8]) -> io::Result<usize> {
+    fn serve(&self, listener: &UdpListener, buffer: &mut [u8]) -> usize {
         let received = match batch_io::receive(listener.socket.as_fd(), buffer, QUERY_STRIDE) {
             Ok(received) => received,
-            // An ICMP error of an earlier reply says nothing about us.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(0),
-            Err(error) if is_about_a_client(&error) => return Ok(0),
-            Err(error) => return Err(error),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return 0,
+            // An ICMP error of an earlier reply, or a machine short of memory: the next datagram is not concerned.
+            Err(_) => {
+                self.counters.send_errors.fetch_add(1, Ordering::Relaxed);
+                return 0;
+            }
         };
         let mut asked = false;
         for (datagram, octets) in received.datagrams.iter().zip(buffer.chunks_exact(QUERY_STRIDE)).take(received.count)
@@ -131,7 +130,7 @@ impl UdpClients {
         if let Some(drops) = received.kernel_drops {
             listener.note_kernel_drops(drops, &self.counters.kernel_drops);
         }
-        Ok(received.count)
+        received.count
     }
 }
 
@@ -153,9 +152,4 @@ fn wait_readable(sockets: &[UdpListener]) -> io::Result<()> {
         Ok(_) | Err(nix::Error::EINTR) => Ok(()),
         Err(error) => Err(error.into()),
     }
-}
-
-fn is_about_a_client(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionRefused, HostUnreachable, Interrupted, NetworkUnreachable};
-    matches!(error.kind(), Interrupted | ConnectionRefused | HostUnreachable | NetworkUnreachable)
 }

@@ -25,17 +25,16 @@ mod tls;
 use std::{
     fs::File,
     io::{self, Read},
-    net::SocketAddr,
     sync::{Arc, Mutex, atomic::AtomicBool},
     thread,
 };
 
 use generate::DnsUpstream;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
 use tokio::sync::mpsc;
 
-pub use self::{operator::DnsRequest, tls::CertificateError};
 use self::{
     ask_stream::{StreamAskThread, Target},
     ask_udp::UdpAsks,
@@ -51,6 +50,7 @@ pub(crate) use self::{
     operator::answer,
     tls::{ClientTls, ServerTls},
 };
+pub use self::{operator::DnsRequest, tls::CertificateError};
 use crate::{clock::Clock, dhcp_service::NameChange};
 
 /// Threads of each kind at most; more sockets would only make batches smaller.
@@ -62,8 +62,14 @@ pub(crate) struct DnsView {
     pub(crate) counters: dns::Counters,
     pub(crate) cache_entries: u64,
     pub(crate) cache_bytes: u64,
-    /// Address, healthy.
-    pub(crate) upstreams: Vec<(SocketAddr, bool)>,
+    pub(crate) upstreams: Vec<dns::UpstreamHealth>,
+    /// Queries over TLS and over HTTPS; the engine counts both among those over TCP.
+    pub(crate) queries_tls: u64,
+    pub(crate) queries_https: u64,
+    /// Sockets towards upstreams over UDP.
+    pub(crate) upstream_sockets: u64,
+    /// Datagrams on them for which nobody waited.
+    pub(crate) upstream_unexpected: u64,
     pub(crate) connections_open: u64,
     pub(crate) connections_refused: u64,
     pub(crate) send_errors: u64,
@@ -99,6 +105,7 @@ impl DnsService {
     /// The threads' names and work, and the way to the engine.
     pub(crate) fn threads(self) -> io::Result<(Vec<(&'static str, Work)>, EngineHandle)> {
         let Self { engine, sockets, certificate, trust, upstreams, clock, names, view, stop } = self;
+        raise_descriptor_limit();
         let (handle, inbox) = Inbox::new()?;
         let (streams, asks) = StreamAskThread::new(handle.clone(), trust, Arc::clone(&stop));
         let (connections, counters) = (Arc::new(Connections::default()), Arc::new(UdpCounters::default()));
@@ -143,6 +150,16 @@ impl DnsService {
             threads.push(("dns-streams", Box::new(move || clients.run())));
         }
         Ok((threads, handle))
+    }
+}
+
+/// Connections and sockets need more descriptors than the 1,024 that a process has when nobody says otherwise; what the
+/// system allows without asking is taken.
+fn raise_descriptor_limit() {
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open files stays as it is; many connections may not be accepted");
     }
 }
 

@@ -222,7 +222,7 @@ fn upstreams_are_asked_over_tls_and_https_and_never_in_clear_text() {
     check(&client, &["meanwhile.upstream.example", "A"], &["SERVFAIL"]);
     let resolver = start();
     ask_until(&client, |number| format!("after-{number}.upstream.example"), "192.0.2.80");
-    wait_for_metric(&internet, "hotstage_dns_queries_total{transport=\"tcp\"}");
+    wait_for_metric(&internet, "hotstage_dns_queries_total{transport=\"tls\"}");
     let clear = metric(&internet, "hotstage_dns_queries_total{transport=\"udp\"}");
     assert_eq!(clear, 0.0, "a question left in clear text");
     hotstage.process.signal("TERM");
