@@ -100,15 +100,15 @@ pub(crate) fn services_outside_subnets(plan: &Plan, _: &Wiring<'_>, findings: &m
 
 /// Nobody is asked for names that are not ours.
 pub(crate) fn dns_upstream_missing(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
-    if plan.services.dns_upstreams.is_empty() && !plan.vlans.is_empty() {
+    if plan.services.dns.upstreams.is_empty() && !plan.vlans.is_empty() {
         findings.add("services", &plan.services.at, "nobody is asked for names outside the event's zone");
     }
 }
 
 /// One server is asked for names that are not ours, and no other when it fails.
 pub(crate) fn dns_upstream_single(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
-    if let [upstream] = plan.services.dns_upstreams.as_slice() {
-        let says = format!("only {} is asked for names outside the event's zone", upstream.ip());
+    if let [upstream] = plan.services.dns.upstreams.as_slice() {
+        let says = format!("only {} is asked for names outside the event's zone", upstream.address.ip());
         findings.add("services", &plan.services.at, says);
     }
 }

@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Reload(Reload),
     /// List, watch or take away the leases of a state directory
     Leases(Leases),
+    /// Ask the DNS service that runs
+    Dns(Dns),
     /// Start a plan from another server's configuration, or take over its leases
     Import(Import),
     /// Find log lines in a state directory
@@ -156,6 +158,12 @@ pub(crate) struct Run {
     /// Listen for DNS here instead of where the plan says; may repeat
     #[arg(long, value_name = "A:P")]
     pub(crate) listen_dns: Vec<SocketAddr>,
+    /// Listen for DNS over TLS here instead of where the plan says; may repeat
+    #[arg(long, value_name = "A:P")]
+    pub(crate) listen_dns_tls: Vec<SocketAddr>,
+    /// Listen for DNS over HTTPS here instead of where the plan says; may repeat
+    #[arg(long, value_name = "A:P")]
+    pub(crate) listen_dns_https: Vec<SocketAddr>,
     /// Listen for syslog here instead of where the plan says; may repeat
     #[arg(long, value_name = "A:P")]
     pub(crate) listen_syslog: Vec<SocketAddr>,
@@ -206,6 +214,25 @@ pub(crate) struct Reload {
     /// Do it; without, only say what would change
     #[arg(long)]
     pub(crate) apply: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Dns {
+    #[command(subcommand)]
+    pub(crate) command: DnsCommand,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum DnsCommand {
+    /// Who is asked for names that are not ours, and how each does
+    Upstreams(DnsState),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DnsState {
+    /// The state directory of the services that run
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
 }
 
 #[derive(Args, Debug)]

@@ -55,12 +55,14 @@ pub(crate) fn run(plan: &ApprovedPlan, arguments: &Rehearse, state: &Path) -> Re
     let upstreams =
         runtime.block_on(internet::start(UPSTREAMS)).context("the make-believe internet could not be started")?;
     services.dns.upstreams = upstreams;
+    services.dns_serving = generate::DnsServing::default();
     let mut listen = services.listen.clone();
     let loopback = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     (listen.dhcp, listen.dns, listen.syslog) = (vec![loopback], vec![loopback], vec![loopback]);
     // The crowd speaks IPv4 only, and no link of this machine is the event's.
     listen.dhcp6.clear();
     services.links6.clear();
+    (listen.dns_tls, listen.dns_https) = (Vec::new(), Vec::new());
     listen.http = vec![arguments.listen_http.unwrap_or(loopback)];
 
     let clock = Clock::rehearsal(line.clone());

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
         Command::Rehearse(rehearse) => commands::rehearse::run(&rehearse),
         Command::Run(run) => commands::run::run(&run),
         Command::Reload(reload) => commands::reload::run(&reload),
+        Command::Dns(dns) => commands::dns::run(&dns),
         Command::Import(import) => commands::import::run(&import),
         Command::Leases(leases) => commands::leases::run(&leases),
         Command::Logs(logs) => commands::logs::run(&logs),

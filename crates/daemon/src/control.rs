@@ -22,6 +22,7 @@ use tokio::{
 
 use crate::{
     dhcp_service::{Command, DhcpCommand},
+    dns::{self, DnsRequest, EngineHandle},
     reload::Reloader,
 };
 
@@ -50,6 +51,8 @@ pub enum Request {
         /// False: only say.
         apply: bool,
     },
+    /// Something about DNS.
+    Dns(DnsRequest),
     /// Tell of every change of a lease from now on.
     WatchLeases,
 }
@@ -112,6 +115,7 @@ pub(crate) struct Control {
     pub(crate) commands: mpsc::Sender<DhcpCommand>,
     pub(crate) events: broadcast::Sender<LeaseEvent>,
     pub(crate) reloader: Option<Arc<Reloader>>,
+    pub(crate) dns: EngineHandle,
 }
 
 /// Binds the socket; the state directory is locked, so what lies there is left from a server that died.
@@ -155,6 +159,7 @@ impl Control {
         let answer = match serde_json::from_str(&line) {
             Ok(Request::ReleaseLease { address }) => self.release(address).await,
             Ok(Request::Reload { apply }) => self.reload(apply).await,
+            Ok(Request::Dns(request)) => dns::answer(&self.dns, request).await,
             Ok(Request::WatchLeases) => return self.watch(writer).await,
             Err(error) => Answer::Refused { says: vec![format!("the request is not understood: {error}")] },
         };

@@ -73,7 +73,7 @@ impl IncidentBook {
             let over = access_point.clients_capacity > 0 && percent >= limit;
             changed |= self.state(now, "access-point-over-capacity", place, over, Severity::Warning, says, remedy);
         }
-        for (address, healthy) in &seen.dns.upstreams {
+        for dns::UpstreamHealth { address, healthy, .. } in &seen.dns.upstreams {
             let says = format!("the DNS upstream {address} does not answer");
             let place = format!("upstream {address}");
             let remedy = "check the uplink and the tunnel; add another upstream to `services.dns.upstreams`";

@@ -11,7 +11,7 @@ mod dhcp6_service;
 mod dhcp_commit;
 mod dhcp_send;
 mod dhcp_service;
-mod dns_service;
+mod dns;
 mod http_service;
 mod incidents;
 mod ipv6;
@@ -31,5 +31,6 @@ pub use clock::Clock;
 pub use control::{
     Answer as ControlAnswer, LeaseChange, Request as ControlRequest, control_path, request as control_request,
 };
+pub use dns::{CertificateError, DnsRequest};
 pub use reload::ReloadSource;
 pub use start::{Addresses, Recovered, Running, Settings, StartError, Stopped, start};

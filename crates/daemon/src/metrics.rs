@@ -114,7 +114,12 @@ fn dhcp(seen: &Seen, metrics: &mut Vec<Metric>) {
 
 fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
     let counters = &seen.dns.counters;
-    for (transport, count) in [("udp", counters.queries_udp), ("tcp", counters.queries_tcp)] {
+    for (transport, count) in [
+        ("udp", counters.queries_udp),
+        ("tcp", counters.queries_tcp.saturating_sub(seen.dns.queries_tls + seen.dns.queries_https)),
+        ("tls", seen.dns.queries_tls),
+        ("https", seen.dns.queries_https),
+    ] {
         let help = "DNS queries by transport";
         metrics.push(counter("hotstage_dns_queries_total", help, &[("transport", transport)], count));
     }
@@ -138,7 +143,12 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
     {
         metrics.push(counter("hotstage_dns_rcodes_total", "DNS answers by rcode", &[("rcode", rcode)], count));
     }
-    for (reason, count) in [("malformed", counters.dropped_malformed), ("not-a-query", counters.dropped_not_query)] {
+    for (reason, count) in [
+        ("malformed", counters.dropped_malformed),
+        ("not-a-query", counters.dropped_not_query),
+        ("queue-full", seen.dns.queue_full),
+        ("kernel-buffer-full", seen.dns.kernel_drops),
+    ] {
         metrics.push(counter(
             "hotstage_dns_dropped_total",
             "DNS messages dropped by reason",
@@ -150,7 +160,12 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
         ("asked", counters.upstream_asks),
         ("answered", counters.upstream_answers),
         ("timed-out", counters.upstream_timeouts),
+        ("refused", counters.upstream_refusals),
+        ("failed", counters.upstream_failures),
         ("mismatched", counters.upstream_mismatched),
+        ("malformed", counters.upstream_malformed),
+        ("late", counters.upstream_late),
+        ("unexpected", seen.dns.upstream_unexpected),
     ];
     for (outcome, count) in upstream {
         metrics.push(counter(
@@ -160,10 +175,10 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
             count,
         ));
     }
-    for (address, healthy) in &seen.dns.upstreams {
-        let address = address.to_string();
+    for upstream in &seen.dns.upstreams {
+        let address = upstream.address.to_string();
         let labels = [("upstream", address.as_str())];
-        let value = if *healthy { 1.0 } else { 0.0 };
+        let value = if upstream.healthy { 1.0 } else { 0.0 };
         metrics.push(metric(
             "hotstage_dns_upstream_healthy",
             "1 when the upstream answers",
@@ -172,9 +187,28 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
             value,
         ));
     }
+    // Those of one name stand together, as the text format wants it.
+    for upstream in &seen.dns.upstreams {
+        let Some(time) = upstream.srtt else { continue };
+        let address = upstream.address.to_string();
+        let labels = [("upstream", address.as_str())];
+        metrics.push(metric(
+            "hotstage_dns_upstream_rtt_seconds",
+            "Smoothed time until the upstream answers",
+            MetricKind::Gauge,
+            &labels,
+            time.as_secs_f64(),
+        ));
+    }
     let gauge = |name, help, value: u64| metric(name, help, MetricKind::Gauge, &[], value as f64);
+    metrics.push(gauge(
+        "hotstage_dns_upstream_sockets",
+        "Sockets towards upstreams over UDP",
+        seen.dns.upstream_sockets,
+    ));
     metrics.push(gauge("hotstage_dns_cache_entries", "Answers in the cache", seen.dns.cache_entries));
     metrics.push(gauge("hotstage_dns_cache_bytes", "Bytes of the cache", seen.dns.cache_bytes));
+    metrics.push(gauge("hotstage_dns_connections", "Connections of DNS clients", seen.dns.connections_open));
     let help = "DNS connections turned away because there were too many";
     metrics.push(counter("hotstage_dns_connections_refused_total", help, &[], seen.dns.connections_refused));
     metrics.push(counter(

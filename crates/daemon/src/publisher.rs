@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::{
     clock::Clock,
     dhcp_service::DhcpView,
-    dns_service::DnsView,
+    dns::DnsView,
     incidents::IncidentBook,
     ipv6::{Ipv6Seen, Ipv6Views},
     log_service::{Batch, IntakeCounters, LogView},

@@ -122,7 +122,10 @@ impl Reloader {
             format!("needs a restart: {} was {} and becomes {}: {}", found.path, found.was, found.becomes, found.why)
         });
         let others = [
-            ("DNS upstreams, zones and names of devices", current.dns != wanted.dns),
+            (
+                "DNS upstreams, zones and names of devices",
+                current.dns != wanted.dns || current.dns_serving != wanted.dns_serving,
+            ),
             (
                 "rooms, access points, pools and talks on the live page",
                 current.snapshot != wanted.snapshot || current.talks != wanted.talks,

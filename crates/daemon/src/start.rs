@@ -4,7 +4,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::{SocketAddr, TcpListener, UdpSocket},
+    net::{SocketAddr, TcpListener},
     path::PathBuf,
     sync::{
         Arc, Mutex,
@@ -27,7 +27,7 @@ use crate::{
     clock::Clock,
     control::{self, Control},
     dhcp_service::{COMMANDS_MAX, DhcpChannels, DhcpService, NameChange},
-    dns_service::{DnsService, DnsView},
+    dns::{CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, thread_count},
     http_service::BoundedListener,
     incidents::IncidentBook,
     ipv6::Ipv6,
@@ -166,6 +166,9 @@ pub enum StartError {
     /// The DNS settings contradict themselves.
     #[error("the DNS settings are wrong")]
     Dns(#[from] dns::SettingsError),
+    /// A certificate cannot be used.
+    #[error("the certificates of DNS cannot be used")]
+    Certificate(#[from] CertificateError),
     /// A thread or the runtime could not be made.
     #[error("the services could not be started")]
     Runtime(#[from] io::Error),
@@ -180,6 +183,10 @@ pub struct Addresses {
     pub dhcp6: Vec<SocketAddr>,
     /// DNS.
     pub dns: Vec<SocketAddr>,
+    /// DNS over TLS.
+    pub dns_tls: Vec<SocketAddr>,
+    /// DNS over HTTPS.
+    pub dns_https: Vec<SocketAddr>,
     /// Syslog.
     pub syslog: Vec<SocketAddr>,
     /// The page and `/metrics`.
@@ -282,7 +289,7 @@ pub fn start(
         Recovered { leases: leases.len() + ipv6.leases, telemetry_records: recovery.logs + recovery.samples };
     let (names, names_receiver) = mpsc::channel(NAMES_MAX);
     let mut dns_settings = services.dns;
-    dns_settings.own_addresses.clone_from(&addresses.dns);
+    dns_settings.own_addresses = [&addresses.dns[..], &addresses.dns_tls, &addresses.dns_https].concat();
     dns_settings.patience_factor = clock.speed().ceil() as u32;
     let mut dns_engine = dns::Engine::new(dns_settings, seed.wrapping_add(1))?;
     for lease in leases.iter().filter(|lease| lease.is_active(now)) {
@@ -294,19 +301,22 @@ pub fn start(
 
     let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
     let (events, _) = broadcast::channel(control::EVENTS_MAX);
-    let control = Control { commands, events: events.clone(), reloader: reloader.map(Arc::new) };
-    let channels = DhcpChannels { names, commands: commands_receiver, events };
+    let channels = DhcpChannels { names, commands: commands_receiver, events: events.clone() };
     let dhcp = DhcpService::new(dhcp_engine, journal, sockets.dhcp, clock.clone(), channels, Arc::clone(&stop))?;
     let dns_view = Arc::new(Mutex::new(DnsView::default()));
     let dns = DnsService {
         engine: dns_engine,
-        udp: sockets.dns_udp,
-        tcp: sockets.dns_tcp,
+        sockets: sockets.dns,
+        certificate: services.dns_serving.certificate.clone().map(ServerTls::load).transpose()?.map(Arc::new),
+        trust: ClientTls::load(services.dns_serving.trust.as_deref())?,
+        upstreams: services.dns_serving.upstreams.clone(),
         clock: clock.clone(),
         names: names_receiver,
         view: Arc::clone(&dns_view),
         stop: Arc::clone(&stop),
     };
+    let (dns_threads, dns_engine) = dns.threads()?;
+    let control = Control { commands, events: events.clone(), reloader: reloader.map(Arc::new), dns: dns_engine };
     let (queue, batches) = sync_channel::<Batch>(QUEUE_BATCHES_MAX);
     let log_view = Arc::new(Mutex::new(LogView::default()));
     let writer = LogWriter {
@@ -358,7 +368,9 @@ pub fn start(
     if let Some(ra) = ipv6.ra {
         spawn("ra", Box::new(move || ra.run()))?;
     }
-    spawn("dns", Box::new(move || dns.run()))?;
+    for (name, work) in dns_threads {
+        spawn(name, work)?;
+    }
     for socket in sockets.syslog_udp {
         let intake = intake.clone();
         spawn("syslog-udp", Box::new(move || intake.run_udp(socket)))?;
@@ -430,8 +442,7 @@ fn telemetry_limits(bytes_max: u64) -> Limits {
 /// Every socket, bound.
 struct Sockets {
     dhcp: Vec<BatchSocket>,
-    dns_udp: Vec<UdpSocket>,
-    dns_tcp: Vec<TcpListener>,
+    dns: DnsSockets,
     syslog_udp: Vec<BatchSocket>,
     syslog_tcp: Vec<TcpListener>,
     http: Vec<TcpListener>,
@@ -452,8 +463,7 @@ impl Sockets {
         }
         let mut sockets = Self {
             dhcp: Vec::new(),
-            dns_udp: Vec::new(),
-            dns_tcp: Vec::new(),
+            dns: DnsSockets::new(thread_count()),
             syslog_udp: Vec::new(),
             syslog_tcp: Vec::new(),
             http: Vec::new(),
@@ -465,9 +475,19 @@ impl Sockets {
             sockets.dhcp.push(socket);
         }
         for &address in &listen.dns {
-            let (udp, tcp) = bind_both(address).map_err(|error| StartError::refused("DNS", "dns", address, error))?;
-            sockets.dns_udp.push(udp);
-            sockets.dns_tcp.push(tcp);
+            sockets.dns.bind(address).map_err(|error| StartError::refused("DNS", "dns", address, error))?;
+        }
+        for &address in &listen.dns_tls {
+            sockets
+                .dns
+                .bind_tls(address)
+                .map_err(|error| StartError::refused("DNS over TLS", "dns-tls", address, error))?;
+        }
+        for &address in &listen.dns_https {
+            sockets
+                .dns
+                .bind_https(address)
+                .map_err(|error| StartError::refused("DNS over HTTPS", "dns-https", address, error))?;
         }
         for &address in &listen.syslog {
             let refuse = |error| StartError::refused("syslog", "syslog", address, error);
@@ -486,29 +506,12 @@ impl Sockets {
         Ok(Addresses {
             dhcp: self.dhcp.iter().map(|socket| socket.socket.local_addr()).collect::<io::Result<_>>()?,
             dhcp6: Vec::new(),
-            dns: self.dns_tcp.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
+            dns: self.dns.addresses.clone(),
+            dns_tls: self.dns.tls_addresses.clone(),
+            dns_https: self.dns.https_addresses.clone(),
             syslog: self.syslog_tcp.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
             http: self.http.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
         })
-    }
-}
-
-/// The same port over UDP and TCP; with port 0, one that is free for both.
-fn bind_both(address: SocketAddr) -> io::Result<(UdpSocket, TcpListener)> {
-    const TRIES_MAX: usize = 16;
-    let mut tries = 0;
-    loop {
-        let tcp = bind_tcp(address)?;
-        tcp.set_nonblocking(true)?;
-        match UdpSocket::bind(tcp.local_addr()?) {
-            Ok(udp) => {
-                udp.set_nonblocking(true)?;
-                let _ = socket2::SockRef::from(&udp).set_recv_buffer_size(4 << 20);
-                return Ok((udp, tcp));
-            }
-            Err(_) if address.port() == 0 && tries < TRIES_MAX => tries += 1,
-            Err(error) => return Err(error),
-        }
     }
 }
 

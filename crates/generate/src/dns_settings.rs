@@ -1,9 +1,13 @@
 //! The event's own zone, its reverse zones, and where everything else is asked.
 
-use std::{collections::BTreeMap, net::Ipv4Addr};
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
 
 use dns::{Record, RecordData, Settings, Zone};
-use plan::Plan;
+use plan::{DnsCertificate, DnsUpstream, Plan};
 
 use crate::reverse;
 
@@ -11,9 +15,37 @@ use crate::reverse;
 const PLANNED_TTL: u32 = 300;
 /// TTL of clients' names, seconds (they come and go).
 const CLIENT_TTL: u32 = 60;
-const CACHE_BYTES_MAX: usize = 64 << 20;
 const PENDING_MAX: usize = 4_096;
 const WAITERS_MAX: usize = 256;
+
+/// What DNS needs beside its engine's settings: files, and how upstreams are spoken to.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct DnsServing {
+    /// Upstreams with their protocols.
+    pub upstreams: Vec<DnsUpstream>,
+    /// PEM file of certificates that upstreams may prove themselves with, besides the system's.
+    pub trust: Option<PathBuf>,
+    /// Our certificate, for DNS over TLS and HTTPS.
+    pub certificate: Option<DnsCertificate>,
+}
+
+impl DnsServing {
+    /// Lets relative paths start at `directory`, where the plan is.
+    pub fn in_directory(mut self, directory: &Path) -> Self {
+        if let Some(trust) = &mut self.trust {
+            *trust = directory.join(&*trust);
+        }
+        if let Some(DnsCertificate { certificate, key }) = &mut self.certificate {
+            (*certificate, *key) = (directory.join(&*certificate), directory.join(&*key));
+        }
+        self
+    }
+}
+
+pub(crate) fn dns_serving(plan: &Plan) -> DnsServing {
+    let dns = &plan.services.dns;
+    DnsServing { upstreams: dns.upstreams.clone(), trust: dns.trust.clone(), certificate: dns.certificate.clone() }
+}
 
 pub(crate) fn dns_settings(plan: &Plan) -> Settings {
     let domain = plan.event.domain.as_str();
@@ -40,8 +72,8 @@ pub(crate) fn dns_settings(plan: &Plan) -> Settings {
     }
     Settings {
         zones,
-        upstreams: plan.services.dns_upstreams.clone(),
-        cache_bytes_max: CACHE_BYTES_MAX,
+        upstreams: plan.services.dns.upstreams.iter().map(|upstream| upstream.address).collect(),
+        cache_bytes_max: usize::try_from(plan.services.dns.cache_bytes_max).unwrap_or(usize::MAX),
         pending_max: PENDING_MAX,
         waiters_max: WAITERS_MAX,
         own_addresses: plan.services.listen.dns.clone(),

@@ -17,6 +17,8 @@ use std::{
 };
 
 pub use dhcp6_settings::Link6;
+pub use dns_settings::DnsServing;
+pub use plan::{DnsCertificate, DnsProtocol, DnsUpstream};
 pub use restart::{NeedsRestart, needs_restart};
 
 use check::ApprovedPlan;
@@ -37,6 +39,8 @@ pub struct ServiceSettings {
     pub links6: Vec<Link6>,
     /// Settings of the DNS engine.
     pub dns: dns::Settings,
+    /// What DNS needs beside.
+    pub dns_serving: DnsServing,
     /// What helps to read log lines.
     pub syslog: syslog::Context,
     /// Where to listen.
@@ -60,6 +64,10 @@ pub struct Listen {
     pub dhcp6: Vec<SocketAddr>,
     /// DNS over UDP and TCP.
     pub dns: Vec<SocketAddr>,
+    /// DNS over TLS.
+    pub dns_tls: Vec<SocketAddr>,
+    /// DNS over HTTPS.
+    pub dns_https: Vec<SocketAddr>,
     /// Syslog over UDP and TCP.
     pub syslog: Vec<SocketAddr>,
     /// The live page and `/metrics`.
@@ -88,6 +96,8 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         dhcp: listen.dhcp.clone(),
         dhcp6: if dhcp6_settings::is_answered(&dhcp6) { listen.dhcp6.clone() } else { Vec::new() },
         dns: listen.dns.clone(),
+        dns_tls: listen.dns_tls.clone(),
+        dns_https: listen.dns_https.clone(),
         syslog: listen.syslog.clone(),
         http: listen.http.clone(),
     };
@@ -98,6 +108,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         dhcp6,
         links6,
         dns: dns_settings::dns_settings(plan),
+        dns_serving: dns_settings::dns_serving(plan),
         syslog: syslog_context(plan),
         listen: served,
         snapshot: snapshot::skeleton(plan),

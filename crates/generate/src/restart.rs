@@ -62,10 +62,12 @@ pub fn needs_restart(running: &ServiceSettings, next: &ServiceSettings) -> Vec<N
 type Addresses = fn(&Listen) -> &Vec<SocketAddr>;
 
 /// Names of the listening addresses in the plan.
-const LISTEN: [(&str, Addresses); 5] = [
+const LISTEN: [(&str, Addresses); 7] = [
     ("dhcp", |listen| &listen.dhcp),
     ("dhcp6", |listen| &listen.dhcp6),
     ("dns", |listen| &listen.dns),
+    ("dns_tls", |listen| &listen.dns_tls),
+    ("dns_https", |listen| &listen.dns_https),
     ("syslog", |listen| &listen.syslog),
     ("http", |listen| &listen.http),
 ];

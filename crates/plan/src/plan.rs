@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -402,8 +403,8 @@ pub struct Services {
     pub address: Option<Ipv4Addr>,
     /// Listening addresses; replaced by `--listen-*`.
     pub listen: Listen,
-    /// Where names are asked that are not ours; with port, default 53.
-    pub dns_upstreams: Vec<SocketAddr>,
+    /// Where names are asked that are not ours.
+    pub dns: Dns,
     /// NTP servers that clients are told.
     pub ntp: Vec<IpAddr>,
     /// Log lines a day that are expected; default derived from the crowd.
@@ -412,6 +413,56 @@ pub struct Services {
     pub telemetry_bytes_max: u64,
     /// Where it is written.
     pub at: Place,
+}
+
+/// How names are answered.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Dns {
+    /// Who is asked for names that are not ours, best first.
+    pub upstreams: Vec<DnsUpstream>,
+    /// PEM file of certificates that upstreams may prove themselves with, besides the system's.
+    pub trust: Option<PathBuf>,
+    /// Our certificate, for DNS over TLS and HTTPS.
+    pub certificate: Option<DnsCertificate>,
+    /// Bytes of answers kept; default 64 MiB.
+    pub cache_bytes_max: u64,
+}
+
+/// A DNS server that is asked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DnsUpstream {
+    /// Where it is; the port is the protocol's when none was written.
+    pub address: SocketAddr,
+    /// How it is spoken to.
+    pub protocol: DnsProtocol,
+}
+
+/// How a DNS server is spoken to.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum DnsProtocol {
+    /// UDP, and TCP for what does not fit.
+    Plain,
+    /// DNS over TLS (RFC 7858).
+    Tls {
+        /// Whose certificate it must show: a name or an address.
+        name: String,
+    },
+    /// DNS over HTTPS (RFC 8484).
+    Https {
+        /// Whose certificate it must show: a name or an address.
+        name: String,
+        /// Path of the resource.
+        path: String,
+    },
+}
+
+/// A certificate and its key; a relative path starts at the plan's directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DnsCertificate {
+    /// PEM file of the certificate and those it hangs on.
+    pub certificate: PathBuf,
+    /// PEM file of its private key.
+    pub key: PathBuf,
 }
 
 /// Where the services listen.
@@ -423,6 +474,10 @@ pub struct Listen {
     pub dhcp6: Vec<SocketAddr>,
     /// DNS over UDP and TCP; default `0.0.0.0:53`.
     pub dns: Vec<SocketAddr>,
+    /// DNS over TLS; default `0.0.0.0:853` with a certificate, else nowhere.
+    pub dns_tls: Vec<SocketAddr>,
+    /// DNS over HTTPS; default `0.0.0.0:443` with a certificate, else nowhere.
+    pub dns_https: Vec<SocketAddr>,
     /// Syslog over UDP and TCP; default `0.0.0.0:514`.
     pub syslog: Vec<SocketAddr>,
     /// The web page and `/metrics`; default `0.0.0.0:8080`.

@@ -1,6 +1,7 @@
 //! One module a command; each calls what does the work and shows the answer.
 
 pub(crate) mod check;
+pub(crate) mod dns;
 pub(crate) mod import;
 pub(crate) mod incidents;
 pub(crate) mod init;

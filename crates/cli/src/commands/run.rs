@@ -33,12 +33,15 @@ pub(crate) fn run(arguments: &Run) -> Result<Answer> {
             bail!("no services run at site `{site}`; set `services = true` in `[site.{site}]` or choose another site");
         }
     }
-    let services = generate::service_settings(&plan).context("no settings can be made of the plan")?;
+    let mut services = generate::service_settings(&plan).context("no settings can be made of the plan")?;
+    services.dns_serving = services.dns_serving.in_directory(&arguments.plan.dir);
     let mut listen = services.listen.clone();
     for (default, given) in [
         (&mut listen.dhcp, &arguments.listen_dhcp),
         (&mut listen.dhcp6, &arguments.listen_dhcp6),
         (&mut listen.dns, &arguments.listen_dns),
+        (&mut listen.dns_tls, &arguments.listen_dns_tls),
+        (&mut listen.dns_https, &arguments.listen_dns_https),
         (&mut listen.syslog, &arguments.listen_syslog),
         (&mut listen.http, &arguments.listen_http),
     ] {
@@ -75,7 +78,9 @@ fn reload_source(arguments: PlanArguments) -> ReloadSource {
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
             errors.map(check::sentence).collect::<Vec<_>>()
         })?;
-        generate::service_settings(&approved).map_err(|error| vec![error.to_string()])
+        let mut services = generate::service_settings(&approved).map_err(|error| vec![error.to_string()])?;
+        services.dns_serving = services.dns_serving.in_directory(&arguments.dir);
+        Ok(services)
     })
 }
 
@@ -96,17 +101,21 @@ fn log_to_stderr(as_json: bool) {
 fn ready_line(running: &Running) -> String {
     let addresses = &running.addresses;
     let join = |list: &[SocketAddr]| list.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-    let dhcp6 = match addresses.dhcp6.as_slice() {
-        [] => String::new(),
-        dhcp6 => format!(" dhcp6={}", join(dhcp6)),
-    };
-    format!(
-        "ready dhcp={} dns={} syslog={} http={}{dhcp6}",
+    let mut line = format!(
+        "ready dhcp={} dns={} syslog={} http={}",
         join(&addresses.dhcp),
         join(&addresses.dns),
         join(&addresses.syslog),
         join(&addresses.http)
-    )
+    );
+    for (service, list) in
+        [("dhcp6", &addresses.dhcp6), ("dns_tls", &addresses.dns_tls), ("dns_https", &addresses.dns_https)]
+    {
+        if !list.is_empty() {
+            line.push_str(&format!(" {service}={}", join(list)));
+        }
+    }
+    line
 }
 
 /// Tells systemd that the services are ready, if it asked to be told (sd_notify(3)).

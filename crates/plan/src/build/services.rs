@@ -1,21 +1,28 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
 };
 
 use model::{DeviceId, Place};
 
 use super::Build;
 use crate::{
-    Crowd, Day, Device, Listen, Privacy, Services,
+    Crowd, Day, Device, Dns, DnsCertificate, Listen, Privacy, Services,
     file::{
+        leaf::Text,
         shape::{At, Many},
-        v1::{CrowdTable, PrivacyTable, ServicesTable},
+        v1::{CrowdTable, DnsTable, PrivacyTable, ServicesTable},
     },
 };
 
 /// Bytes that telemetry may take when the plan is silent.
 const TELEMETRY_BYTES: u64 = 4 << 30;
+
+/// Bytes of DNS answers kept when the plan is silent, and what it may say.
+const CACHE_BYTES: u64 = 64 << 20;
+const CACHE_BYTES_MIN: u64 = 1 << 20;
+const CACHE_BYTES_MAX: u64 = 64 << 30;
 
 /// Below this, a day's segments would not fit.
 const TELEMETRY_BYTES_MIN: u64 = 16 << 20;
@@ -37,14 +44,14 @@ impl Build {
                 self.took("services.address", address.to_string(), "the address of the services' device");
             }),
         };
-        let upstreams = table.and_then(|table| table.dns.as_ref()).and_then(|dns| dns.upstreams.as_ref());
+        let dns = self.dns(table.and_then(|table| table.dns.as_ref()));
         let lines = table.and_then(|table| table.log_lines_per_day.as_ref());
         Services {
             at_port: table.and_then(|table| table.at.as_ref()).map(|port| port.value.clone()),
             device,
             address,
-            listen: self.listen(table),
-            dns_upstreams: upstreams.iter().flat_map(|many| &many.0).map(|server| server.value.0).collect(),
+            listen: self.listen(table, dns.certificate.is_some()),
+            dns,
             ntp: table.and_then(|table| table.ntp.as_ref()).map(values).unwrap_or_default(),
             log_lines_per_day: lines.map(|lines| u64::from(lines.value)),
             telemetry_bytes_max: self.telemetry(table),
@@ -66,9 +73,76 @@ impl Build {
         }
     }
 
-    fn listen(&mut self, table: Option<&ServicesTable>) -> Listen {
+    fn dns(&mut self, table: Option<&DnsTable>) -> Dns {
+        let path = |text: Option<&At<Text>>| text.map(|text| PathBuf::from(&text.value.0));
+        let certificate = table.and_then(|table| table.certificate.as_ref());
+        let key = table.and_then(|table| table.key.as_ref());
+        match (certificate, key) {
+            (Some(certificate), None) => {
+                let remedy = "add `key = \"dns.key\"`, the PEM file of its private key";
+                self.problems.add(&certificate.at, "`certificate` has no `key`", remedy);
+            }
+            (None, Some(key)) => {
+                let remedy = "add `certificate = \"dns.pem\"`, the PEM file of the certificate";
+                self.problems.add(&key.at, "`key` has no `certificate`", remedy);
+            }
+            (Some(_), Some(_)) | (None, None) => {}
+        }
+        let cache_bytes_max = match table.and_then(|table| table.cache.as_ref()) {
+            Some(stated) if !(CACHE_BYTES_MIN..=CACHE_BYTES_MAX).contains(&stated.value.0) => {
+                let remedy = "write `cache = \"64MiB\"`; a million answers take about 512 MiB";
+                self.problems.add(&stated.at, "`cache` is not between 1 MiB and 64 GiB", remedy);
+                CACHE_BYTES
+            }
+            Some(stated) => stated.value.0,
+            None => {
+                self.took("services.dns.cache", "64MiB", "all that thousands of people ask in an hour");
+                CACHE_BYTES
+            }
+        };
+        let upstreams = table.and_then(|table| table.upstreams.as_ref());
+        Dns {
+            upstreams: upstreams.iter().flat_map(|many| &many.0).map(|server| server.value.0.clone()).collect(),
+            trust: path(table.and_then(|table| table.trust.as_ref())),
+            certificate: path(certificate).zip(path(key)).map(|(certificate, key)| DnsCertificate { certificate, key }),
+            cache_bytes_max,
+        }
+    }
+
+    /// Listeners with TLS need a certificate; without one the usual ports stay closed.
+    fn listen_tls(
+        &mut self,
+        name: &str,
+        stated: Option<&Many<SocketAddr>>,
+        port: u16,
+        has_certificate: bool,
+    ) -> Vec<SocketAddr> {
+        match stated {
+            Some(stated) => {
+                if let (false, Some(first)) = (has_certificate, stated.0.first()) {
+                    let says = format!("`{name}` needs a certificate");
+                    let remedy = "add `dns.certificate = \"dns.pem\"` and `dns.key = \"dns.key\"` to `[services]`";
+                    self.problems.add(&first.at, says, remedy);
+                }
+                values(stated)
+            }
+            None if has_certificate => {
+                let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, port));
+                let path = format!("services.listen.{name}");
+                self.took(&path, address.to_string(), "the usual port, on every address");
+                vec![address]
+            }
+            None => Vec::new(),
+        }
+    }
+
+    fn listen(&mut self, table: Option<&ServicesTable>, has_certificate: bool) -> Listen {
         let listen = table.and_then(|table| table.listen.as_ref());
         let dhcp6 = self.listen_dhcp6(listen.and_then(|listen| listen.dhcp6.as_ref()));
+        let dns_tls = listen.and_then(|listen| listen.dns_tls.as_ref());
+        let dns_tls = self.listen_tls("dns_tls", dns_tls, 853, has_certificate);
+        let dns_https = listen.and_then(|listen| listen.dns_https.as_ref());
+        let dns_https = self.listen_tls("dns_https", dns_https, 443, has_certificate);
         let mut one = |name: &str, stated: Option<&Many<SocketAddr>>, port: u16| match stated {
             Some(stated) => values(stated),
             None => {
@@ -82,6 +156,8 @@ impl Build {
             dhcp: one("dhcp", listen.and_then(|listen| listen.dhcp.as_ref()), 67),
             dhcp6,
             dns: one("dns", listen.and_then(|listen| listen.dns.as_ref()), 53),
+            dns_tls,
+            dns_https,
             syslog: one("syslog", listen.and_then(|listen| listen.syslog.as_ref()), 514),
             http: one("http", listen.and_then(|listen| listen.http.as_ref()), 8080),
         }

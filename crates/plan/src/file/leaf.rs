@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 
 use super::{shape::Leaf, tree::Value};
 use crate::{
-    Band, Channel, DayKind, DhcpVia, Estimate, Ipv6Mode, Role, RoomKind, Secret, VlanKind,
+    Band, Channel, DayKind, DhcpVia, DnsProtocol, DnsUpstream, Estimate, Ipv6Mode, Role, RoomKind, Secret, VlanKind,
     catalogue::{DeviceKind, PoeStandard},
 };
 
@@ -75,9 +75,9 @@ pub(crate) struct Sender(pub(crate) Ipv4Net);
 #[derive(Clone, Debug)]
 pub(crate) struct AnyValue(pub(crate) Value);
 
-/// A DNS server; port 53 when not stated.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct DnsServer(pub(crate) SocketAddr);
+/// A DNS server and how it is spoken to; the protocol's port when none is stated.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct DnsServer(pub(crate) DnsUpstream);
 
 /// A channel, its band being the key.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +105,58 @@ impl Via {
             Self::None => None,
         }
     }
+}
+
+/// `9.9.9.9`, `[2001:db8::1]:5300`, `tls://9.9.9.9#dns.quad9.net`, `https://9.9.9.9/dns-query#dns.quad9.net`. Without
+/// a name the certificate must be of the address.
+fn parse_dns_server(text: &str) -> Option<DnsUpstream> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let (place, name) = match rest.split_once('#') {
+        Some((place, name)) => (place, Some(name)),
+        None => (rest, None),
+    };
+    let (place, path) = match place.find('/') {
+        Some(at) => place.split_at(at),
+        None => (place, ""),
+    };
+    let address = |port| {
+        let bare = place.strip_prefix('[').and_then(|place| place.strip_suffix(']')).unwrap_or(place);
+        place.parse().ok().or_else(|| bare.parse().ok().map(|address: IpAddr| SocketAddr::new(address, port)))
+    };
+    let name = |address: SocketAddr| {
+        let name = name.map_or_else(|| address.ip().to_string(), str::to_owned);
+        let is_name = name.parse::<IpAddr>().is_ok() || is_host_name(&name);
+        is_name.then_some(name)
+    };
+    let protocol = |address| {
+        Some(match scheme {
+            "" if name(address).is_some() && rest == place => DnsProtocol::Plain,
+            "tls" if path.is_empty() => DnsProtocol::Tls { name: name(address)? },
+            "https" => {
+                let path = if path.is_empty() { "/dns-query" } else { path };
+                let is_path = path.bytes().all(|octet| octet.is_ascii_graphic() && !b"?{}\"<>\\^`|".contains(&octet));
+                DnsProtocol::Https { name: name(address)?, path: is_path.then(|| path.to_owned())? }
+            }
+            _ => return None,
+        })
+    };
+    let address = address(match scheme {
+        "tls" => 853,
+        "https" => 443,
+        _ => 53,
+    })?;
+    Some(DnsUpstream { address, protocol: protocol(address)? })
+}
+
+/// Labels of letters, digits and hyphens (RFC 1123 section 2.1).
+pub(crate) fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 fn text(value: &Value) -> Option<&str> {
@@ -305,10 +357,12 @@ text_leaf!(Sender, "an IPv4 address or prefix", "\"10.10.0.0/24\"", |text| {
     let net = text.parse().or_else(|_| text.parse().map(|address: Ipv4Addr| Ipv4Net::from(address)));
     net.ok().filter(|net: &Ipv4Net| net.trunc() == *net).map(Self)
 });
-text_leaf!(DnsServer, "an address, with or without port", "\"9.9.9.9\"", |text| {
-    let address = text.parse().or_else(|_| text.parse().map(|address: IpAddr| SocketAddr::new(address, 53)));
-    address.ok().map(Self)
-});
+text_leaf!(
+    DnsServer,
+    "a DNS server: ADDRESS, `tls://ADDRESS#NAME` or `https://ADDRESS/PATH#NAME`",
+    "\"tls://9.9.9.9#dns.quad9.net\"",
+    |text| parse_dns_server(text).map(Self)
+);
 text_leaf!(Mac, "a MAC address", "\"02:00:5e:00:53:01\"", |text| text.parse().ok());
 text_leaf!(PortRef, "a port of a device", "\"sw-4f-1:Gi0/1\"", Self::parse);
 text_leaf!(Secret, "a secret or a reference to one", "\"env:WIFI_PSK\"", |text| {
@@ -565,6 +619,17 @@ mod tests {
         check::<DnsServer>("\"127.0.0.1:5300\"", true);
         check::<DnsServer>("\"[2001:db8::1]:53\"", true);
         check::<DnsServer>("\"resolver.example\"", false);
+        check::<DnsServer>("\"9.9.9.9#dns.example\"", false);
+        check::<DnsServer>("\"tls://9.9.9.9#dns.example\"", true);
+        check::<DnsServer>("\"tls://[2001:db8::1]:8853\"", true);
+        check::<DnsServer>("\"tls://[2001:db8::1]#dns.example\"", true);
+        check::<DnsServer>("\"tls://9.9.9.9/dns-query\"", false);
+        check::<DnsServer>("\"tls://9.9.9.9#-bad-.example\"", false);
+        check::<DnsServer>("\"tls://dns.example\"", false);
+        check::<DnsServer>("\"https://9.9.9.9/dns-query#dns.example\"", true);
+        check::<DnsServer>("\"https://9.9.9.9\"", true);
+        check::<DnsServer>("\"https://9.9.9.9/a b\"", false);
+        check::<DnsServer>("\"quic://9.9.9.9\"", false);
         check::<Bytes>("\"4GiB\"", true);
         check::<Bytes>("\"99999999999 TiB\"", false);
         check::<Estimate>("60", true);

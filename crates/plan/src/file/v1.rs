@@ -418,8 +418,16 @@ shape! {
 shape! {
     /// Names that are not ours.
     DnsTable {
-        /// Servers that are asked, best first; port 53 when not stated.
+        /// Servers that are asked, best first: an address, `tls://ADDRESS#NAME` or `https://ADDRESS/PATH#NAME`.
         upstreams: Option<Many<DnsServer>>,
+        /// PEM file of certificates, besides the system's, that upstreams may prove themselves with.
+        trust: Option<At<Text>>,
+        /// PEM file of our certificate and those it hangs on, for DNS over TLS and HTTPS. Taken again when it changes.
+        certificate: Option<At<Text>>,
+        /// PEM file of its private key.
+        key: Option<At<Text>>,
+        /// Bytes of answers kept. Default: 64MiB.
+        cache: Option<At<Bytes>>,
     }
 }
 
@@ -432,6 +440,10 @@ shape! {
         dhcp6: Option<Many<SocketAddr>>,
         /// DNS over UDP and TCP. Default: 0.0.0.0:53.
         dns: Option<Many<SocketAddr>>,
+        /// DNS over TLS. Default: 0.0.0.0:853 when there is a certificate.
+        dns_tls: Option<Many<SocketAddr>>,
+        /// DNS over HTTPS. Default: 0.0.0.0:443 when there is a certificate.
+        dns_https: Option<Many<SocketAddr>>,
         /// Syslog over UDP and TCP. Default: 0.0.0.0:514.
         syslog: Option<Many<SocketAddr>>,
         /// The web page and `/metrics`. Default: 0.0.0.0:8080.

@@ -6,6 +6,7 @@ mod campus;
 mod checker;
 mod clients;
 mod dns;
+mod dns_transports;
 mod event;
 mod ipv6;
 mod load;
