@@ -135,8 +135,10 @@ impl Ipv6 {
             self.addresses.push(socket.socket.local_addr()?);
         }
         let mut engine = dhcp6::Engine::new(adjustment.dhcp(services), seed)?;
-        let (journal, leases, _) = LeaseJournal::open_with(state, JOURNAL)
+        let (journal, mut leases, _) = LeaseJournal::<model::Lease6>::open_with(state, JOURNAL)
             .map_err(|source| StartError::Journal { path: state.path().to_owned(), source })?;
+        // Of two for one association the engine keeps the last one handed in.
+        leases.sort_unstable_by_key(|lease| lease.starts);
         self.leases = leases.len();
         let now = clock.now();
         for lease in leases {

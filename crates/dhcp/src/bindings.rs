@@ -195,10 +195,14 @@ impl Bindings {
         }
     }
 
-    /// Room for so many slots, so that a restart does not grow the tables step by step.
-    pub(crate) fn reserve(&mut self, count: usize) {
+    /// Room for so many slots of each subnet, so that a restart does not grow the tables step by step.
+    pub(crate) fn reserve(&mut self, counts: &[usize]) {
+        let count = counts.iter().sum();
         self.slots.reserve(count);
         self.by_address.reserve(count, &self.slots);
+        for (ledger, &count) in self.ledgers.iter_mut().zip(counts) {
+            ledger.by_client.reserve(count);
+        }
     }
 
     pub(crate) fn slot(&self, id: SlotId) -> &Slot {
@@ -365,7 +369,9 @@ impl Bindings {
             self.ledgers[subnet].by_client.insert(&lease.client.0, id, &self.slots);
         }
         // Out of its list and in again: the order of freeing is the order of restoring.
-        self.change(id, |slot| slot.hold = Hold::Leased);
+        if self.slot(id).lease.is_some() {
+            self.change(id, |slot| slot.hold = Hold::Leased);
+        }
         self.change(id, |slot| {
             slot.hold = if is_active { Hold::Leased } else { Hold::Free };
             slot.lease = Some(lease);

@@ -128,7 +128,11 @@ impl Engine {
     /// address that is free the longest is still the first to be given to others.
     pub fn restore_all(&mut self, mut leases: Vec<Lease>, now: Timestamp) {
         leases.sort_unstable_by_key(|lease| (lease.expires, lease.address));
-        self.bindings.reserve(leases.len());
+        let mut counts = vec![0; self.subnets.len()];
+        for index in leases.iter().filter_map(|lease| self.subnet_of(lease.address)) {
+            counts[index] += 1;
+        }
+        self.bindings.reserve(&counts);
         for lease in leases {
             self.restore(lease, now);
         }

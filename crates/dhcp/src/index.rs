@@ -92,6 +92,10 @@ impl ClientIndex {
         }
     }
 
+    pub(crate) fn reserve(&mut self, count: usize) {
+        self.table.reserve(count, |claim| Claim::spread(claim.hash));
+    }
+
     /// Forgets `client` if it is entered for the slot.
     pub(crate) fn remove(&mut self, client: &[u8], id: SlotId, slots: &[Slot]) {
         let hash = self.hash(client);

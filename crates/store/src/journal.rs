@@ -103,7 +103,7 @@ impl<L: JournalRecord> LeaseJournal<L> {
         Self::open_with(state, JournalLimits::default())
     }
 
-    /// Recovers the leases, one for each address, and readies the journal for appending.
+    /// Recovers the leases, one for each address and in no order, and readies the journal for appending.
     pub fn open_with(state: &StateDir, limits: JournalLimits) -> Result<(Self, Vec<L>, Recovery), JournalError> {
         let dir = state.path().join(L::DIR);
         Self::open_dir(&dir, limits).map_err(|source| JournalError { path: dir, source })
@@ -315,7 +315,8 @@ mod tests {
     }
 
     fn recovered(dir: &Path) -> (Vec<Lease>, Recovery) {
-        let (_journal, leases, recovery) = LeaseJournal::open_dir(dir, SMALL).unwrap();
+        let (_journal, mut leases, recovery) = LeaseJournal::<Lease>::open_dir(dir, SMALL).unwrap();
+        leases.sort_unstable_by_key(|lease| lease.address);
         (leases, recovery)
     }
 
@@ -337,7 +338,8 @@ mod tests {
             fs::create_dir(&dir).unwrap();
             fs::write(segment_path(&dir, 1), &bytes[..length]).unwrap();
             let whole = ends.iter().rposition(|&end| end <= length).unwrap_or(0);
-            let (leases_read, replayed) = recover::<Lease>(&dir).unwrap();
+            let (mut leases_read, replayed) = recover::<Lease>(&dir).unwrap();
+            leases_read.sort_unstable_by_key(|lease| lease.address);
             let recovery = replayed.recovery;
             assert_eq!(leases_read, newest(&leases[..whole]), "cut at {length}");
             let is_between = length < 32 || ends.contains(&length) || length > ends[leases.len()];
@@ -478,7 +480,8 @@ mod tests {
         bytes.extend_from_slice(&[90, 0, 0, 0, 1, 2, 3, 4, 2, 0]);
         fs::write(&last, bytes).unwrap();
         for _ in 0..2 {
-            let (_journal, found, recovery) = LeaseJournal::<Lease6>::open_dir(temp.path(), SMALL).unwrap();
+            let (_journal, mut found, recovery) = LeaseJournal::<Lease6>::open_dir(temp.path(), SMALL).unwrap();
+            found.sort_unstable_by_key(|lease| lease.address);
             assert_eq!((found, recovery.damaged, recovery.unknown), (newest(&leases), 0, 0));
         }
         // Records of IPv4 in this directory are none of ours, and are counted instead of misread.

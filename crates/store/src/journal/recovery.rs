@@ -108,7 +108,7 @@ impl<L: JournalRecord, V: FnMut(&[u8]) -> io::Result<()>> Replay<L, V> {
     }
 }
 
-/// The newest record of each address, by address. One that cannot be decoded is counted and left out.
+/// The newest record of each address, in no order. One that cannot be decoded is counted and left out.
 pub(super) fn recover<L: JournalRecord>(dir: &Path) -> io::Result<(Vec<L>, Replayed)> {
     let (mut leases, mut unknown) = (Vec::new(), 0);
     let mut replayed = replay::<L>(dir, u64::MAX, |payload| {
@@ -118,7 +118,6 @@ pub(super) fn recover<L: JournalRecord>(dir: &Path) -> io::Result<(Vec<L>, Repla
         }
         Ok(())
     })?;
-    leases.sort_unstable_by_key(L::address);
     replayed.recovery.unknown += unknown;
     replayed.recovery.leases = leases.len() as u64;
     Ok((leases, replayed))
@@ -175,7 +174,7 @@ pub(super) fn cut(dir: &Path, sequence: u64, good_end: u64) -> io::Result<()> {
     file.sync_all()
 }
 
-/// As [`recover`], beside a writer: a compaction may take files away meanwhile, then it starts again.
+/// As [`recover`], by address and beside a writer: a compaction may take files away meanwhile, then it starts again.
 pub(super) fn recover_beside_writer<L: JournalRecord>(dir: &Path) -> io::Result<(Vec<L>, Recovery)> {
     const ATTEMPTS_MAX: u32 = 10;
     let newest = || segment::numbered(dir, SNAPSHOT_PREFIX).map(|numbers| numbers.last().copied());
@@ -184,7 +183,8 @@ pub(super) fn recover_beside_writer<L: JournalRecord>(dir: &Path) -> io::Result<
         let before = newest()?;
         attempt += 1;
         match recover(dir) {
-            Ok((leases, replayed)) if newest()? == before || attempt == ATTEMPTS_MAX => {
+            Ok((mut leases, replayed)) if newest()? == before || attempt == ATTEMPTS_MAX => {
+                leases.sort_unstable_by_key(L::address);
                 return Ok((leases, replayed.recovery));
             }
             Err(error) if error.kind() != io::ErrorKind::NotFound || attempt == ATTEMPTS_MAX => return Err(error),
