@@ -14,6 +14,11 @@ pub use dns_side::{dns_answer, dns_name, dns_query};
 pub use script::Script;
 pub use syslog_side::{syslog_line, syslog_stream};
 
+/// In the scripts of DHCP, the way that means: before this message the service ends and starts again.
+pub const RESTART: u8 = 0xff;
+/// The way that means: before this message the service gets other settings, or the first ones back.
+pub const RELOAD: u8 = 0xfe;
+
 /// A target by its name.
 pub type Target = (&'static str, fn(&[u8]));
 

@@ -8,7 +8,7 @@ use dhcp6::{
     message::MessageType,
     ra::{RaOption, RouterAdvertisement, RouterSolicitation},
 };
-use hotstage_fuzz::Script;
+use hotstage_fuzz::{RELOAD, RESTART, Script};
 use model::{Duid, Mac};
 
 const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -85,7 +85,18 @@ fn dhcp4_conversations() -> Vec<Vec<u8>> {
         let who = sender(last).relayed(GATEWAY, &[]);
         script.then(0, &dhcp4::discover(&who, None)).then(4, &selecting(&who, 9 + last))
     });
-    [relayed, direct, crowd].map(Script::into_bytes).into()
+    // A restart and a reload between the offer and the request, and a phone of the class.
+    let (three, phone) = (sender(3).relayed(GATEWAY, b"\x01\x02up"), sender(4).relayed(GATEWAY, b"\x01\x03ph1"));
+    let shaken = Script::default()
+        .then(0, &dhcp4::discover(&three, None))
+        .then(0, &selecting(&three, 10))
+        .then(RESTART, &dhcp4::request(&sender(3), dhcp4::Request::Extending { address: address(10) }))
+        .then(0, &dhcp4::discover(&phone, None))
+        .then(0, &selecting(&phone, 20))
+        .then(RELOAD, &dhcp4::discover(&phone, None))
+        .then(4, &dhcp4::discover(&two, None))
+        .then(1, &selecting(&two, 12));
+    [relayed, direct, crowd, shaken].map(Script::into_bytes).into()
 }
 
 fn dhcp6_messages() -> Vec<Vec<u8>> {
@@ -117,7 +128,13 @@ fn dhcp6_conversations() -> Vec<Vec<u8>> {
     let messages = dhcp6_messages();
     let all = messages.iter().fold(Script::default(), |script, message| script.then(0, message));
     let late = messages.iter().rev().fold(Script::default(), |script, message| script.then(0x41, message));
-    [all, late].map(Script::into_bytes).into()
+    let shaken = Script::default()
+        .then(0, &messages[0])
+        .then(RESTART, &messages[4])
+        .then(RELOAD, &messages[4])
+        .then(0, &messages[7])
+        .then(1, &messages[1]);
+    [all, late, shaken].map(Script::into_bytes).into()
 }
 
 fn router_messages() -> Vec<Vec<u8>> {
@@ -133,7 +150,17 @@ fn dns_queries() -> Vec<Vec<u8>> {
     let query = |name, qtype, edns| dns::client::query(1, name, qtype, edns);
     let all = ["www.event.example", "out.event.example", "2.0.0.10.in-addr.arpa", "localhost", "www.example.com"];
     let script = all.iter().fold(Script::default(), |script, name| script.then(1, &query(name, 255, true)));
-    vec![query("ns.event.example", 1, true), query("note.event.example", 16, false), script.into_bytes()]
+    let named = Script::default()
+        .then(2, b"laptop")
+        .then(0, &query("laptop.clients.event.example", 1, false))
+        .then(1, &query("2.1.0.10.in-addr.arpa", 12, true))
+        .then(3, b"");
+    vec![
+        query("ns.event.example", 1, true),
+        query("note.event.example", 16, false),
+        script.into_bytes(),
+        named.into_bytes(),
+    ]
 }
 
 /// Eight octets of flags and counts, then records whose names point to the question.
