@@ -52,6 +52,10 @@ pub struct Counters {
     pub dropped_over_limit: u64,
     /// Dropped: more messages from one source than it may send.
     pub dropped_over_rate: u64,
+    /// Dropped: more messages from one circuit than it may send.
+    pub dropped_over_circuit_rate: u64,
+    /// Dropped: more messages by one relay agent or interface than it may send.
+    pub dropped_over_ingress_rate: u64,
     /// Dropped: DHCPLEASEQUERY from somebody who may not ask.
     pub dropped_not_permitted: u64,
     /// DISCOVER answered with an ACK at once (RFC 4039); also counted in `acks`.
@@ -88,6 +92,8 @@ impl Counters {
             Drop::PoolExhausted => &mut self.dropped_pool_exhausted,
             Drop::OverLimit => &mut self.dropped_over_limit,
             Drop::OverRate => &mut self.dropped_over_rate,
+            Drop::OverCircuitRate => &mut self.dropped_over_circuit_rate,
+            Drop::OverIngressRate => &mut self.dropped_over_ingress_rate,
             Drop::NotPermitted => &mut self.dropped_not_permitted,
         };
         *counter += 1;
@@ -105,6 +111,8 @@ impl Counters {
             + self.dropped_pool_exhausted
             + self.dropped_over_limit
             + self.dropped_over_rate
+            + self.dropped_over_circuit_rate
+            + self.dropped_over_ingress_rate
             + self.dropped_not_permitted
     }
 }
@@ -122,5 +130,7 @@ pub(crate) enum Drop {
     PoolExhausted,
     OverLimit,
     OverRate,
+    OverCircuitRate,
+    OverIngressRate,
     NotPermitted,
 }

@@ -7,9 +7,11 @@ use model::{ClientKey, Lease, LeaseState, Timestamp};
 use crate::{
     DhcpEvent, Effect, Engine,
     bindings::{Hold, SlotId, owned_key},
+    circuits::Circuits,
     class::bit,
     counters::Drop,
     fingerprint::DeviceKind,
+    limits::{DirectDeclines, Ingress},
     message::code,
     request::Request,
 };
@@ -237,7 +239,15 @@ impl Engine {
         let id = held.ok_or(Drop::NotTheOwner)?;
         if let Some(max) = self.settings.limits.declines_per_circuit_per_hour {
             let circuit = self.circuit_of(request);
-            if !self.bindings.circuits.may_decline(circuit, max, request.now) {
+            let may_decline = if circuit == Circuits::NOWHERE {
+                let seed = self.seed;
+                let declines = self.direct_declines.get_or_insert_with(|| DirectDeclines::new(max, seed));
+                let ingress = Ingress::of(request.view.giaddr(), request.origin.interface);
+                declines.may_decline(request.view.chaddr(), ingress, request.now)
+            } else {
+                self.bindings.circuits.may_decline(circuit, max, request.now)
+            };
+            if !may_decline {
                 self.part(id, request.now);
                 return Err(Drop::OverLimit);
             }

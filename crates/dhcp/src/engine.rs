@@ -9,12 +9,12 @@ use foldhash::{SharedSeed, quality::SeedableRandomState};
 use model::{Lease, LeaseState, SubnetId, Timestamp};
 
 use crate::{
-    CLASSES_MAX, ClassSettings, Counters, DhcpEvent, Effect, Limits, Origin, Settings, SettingsError, SubnetSettings,
+    CLASSES_MAX, ClassSettings, Counters, DhcpEvent, Effect, Origin, Settings, SettingsError, SubnetSettings,
     bindings::{self, Bindings, Ended, GroupId, Hold, Slot, SlotId},
     class::classes_of,
     counters::Drop,
     fingerprint::KindCounts,
-    limits::TokenBuckets,
+    limits::{DirectDeclines, Ingress, Rates, Source},
     message::{MessageType, MessageView},
     probe::Probes,
     request::{Request, understand},
@@ -52,7 +52,9 @@ pub struct Engine {
     pub(crate) untouched: Vec<Cursor>,
     /// For each subnet, the others on its link.
     pub(crate) siblings: Vec<Vec<usize>>,
-    buckets: Option<TokenBuckets>,
+    rates: Option<Rates>,
+    /// Made at the first decline that no circuit answers for.
+    pub(crate) direct_declines: Option<DirectDeclines>,
     pub(crate) foreign: ForeignServers,
     pub(crate) kinds: KindCounts,
     /// The settings of the subnets as given, to tell what a reload changes.
@@ -92,7 +94,8 @@ impl Engine {
             groups,
             siblings: (0..subnets.len()).map(|index| siblings_of(index, &subnets)).collect(),
             exhausted_at: vec![None; subnets.len()],
-            buckets: buckets(&settings.limits, seed),
+            rates: settings.limits.packets_per_source_per_second.map(|rate| Rates::new(rate, seed)),
+            direct_declines: None,
             foreign: ForeignServers::default(),
             kinds: KindCounts::default(),
             effects: VecDeque::new(),
@@ -172,10 +175,16 @@ impl Engine {
         // Who asks by leasequery is known by its own address; a query names a client, if any, and not its sender.
         let giaddr = view.giaddr().octets();
         let is_query = understood.message_type == MessageType::LeaseQuery;
-        if let Some(buckets) = &mut self.buckets
-            && !buckets.take(if is_query { &giaddr[..] } else { view.chaddr() }, now)
-        {
-            return Err(Drop::OverRate);
+        if let Some(rates) = &mut self.rates {
+            // Without a relay agent, option 82 is whatever the client makes up.
+            let has_ids = !relay.circuit_id.is_empty() || !relay.remote_id.is_empty();
+            let is_known = has_ids && !view.giaddr().is_unspecified();
+            let source = Source {
+                client: if is_query { &giaddr[..] } else { view.chaddr() },
+                circuit: is_known.then_some((relay.remote_id, relay.circuit_id)),
+                ingress: Ingress::of(view.giaddr(), origin.interface),
+            };
+            rates.admit(&source, now)?;
         }
         if understood.message_type == MessageType::LeaseQuery {
             return self.on_leasequery(now, origin, view, own);
@@ -400,12 +409,6 @@ fn numbered_groups(subnets: &[Subnet]) -> Result<Vec<Vec<GroupId>>, SettingsErro
     }
     let mut numbers = 0..;
     Ok(subnets.iter().map(|subnet| numbers.by_ref().take(subnet.groups.len()).collect()).collect())
-}
-
-/// A burst is four seconds' worth: a client that starts sends a few messages at once.
-fn buckets(limits: &Limits, seed: u64) -> Option<TokenBuckets> {
-    let rate = limits.packets_per_source_per_second?;
-    Some(TokenBuckets::new(rate, rate.saturating_mul(4), seed))
 }
 
 /// The other subnets of a shared network.

@@ -2,11 +2,14 @@
 
 use std::{
     hash::{BuildHasher, Hash},
+    net::Ipv4Addr,
     time::Duration,
 };
 
 use foldhash::{SharedSeed, quality::SeedableRandomState};
 use model::Timestamp;
+
+use crate::counters::Drop;
 
 /// Buckets that one source may be kept in; the others on its shelf belong to sources with a like hash.
 const SHELF: usize = 4;
@@ -42,7 +45,12 @@ impl TokenBuckets {
 
     /// Full buckets of `burst` tokens, one at least, that gain `rate` tokens in a second, one at least.
     pub(crate) fn new(rate: u32, burst: u32, seed: u64) -> Self {
-        let token = (Duration::from_secs(1) / rate.max(1)).max(Duration::from_nanos(1));
+        Self::every(Duration::from_secs(1) / rate.max(1), burst, seed)
+    }
+
+    /// Full buckets of `burst` tokens, one at least, that gain one in each `token` of time.
+    fn every(token: Duration, burst: u32, seed: u64) -> Self {
+        let token = token.max(Duration::from_nanos(1));
         Self {
             shelves: vec![[Bucket { source: 0, full_at: Timestamp::EPOCH }; SHELF]; SHELVES],
             token,
@@ -72,6 +80,92 @@ impl TokenBuckets {
         let bucket = &mut shelf[own.unwrap_or_else(most_rested)];
         bucket.source = source;
         bucket
+    }
+}
+
+/// Who sends a message, from the nearest to the farthest that can be told.
+pub(crate) struct Source<'a> {
+    /// Hardware address, or who asks by leasequery.
+    pub(crate) client: &'a [u8],
+    /// Remote id and circuit id as its relay agent gives them.
+    pub(crate) circuit: Option<(&'a [u8], &'a [u8])>,
+    pub(crate) ingress: Ingress,
+}
+
+/// Where messages come in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Ingress {
+    Relay(Ipv4Addr),
+    Interface(u32),
+}
+
+impl Ingress {
+    pub(crate) fn of(giaddr: Ipv4Addr, interface: u32) -> Self {
+        if giaddr.is_unspecified() { Self::Interface(interface) } else { Self::Relay(giaddr) }
+    }
+}
+
+/// How fast a client, its port and its relay agent may send. Hardware addresses are made up for nothing, ports are not:
+/// so a flood is stopped at its port, before it costs its relay agent's share, and that before others pay.
+#[derive(Clone, Debug)]
+pub(crate) struct Rates {
+    clients: TokenBuckets,
+    circuits: TokenBuckets,
+    ingresses: TokenBuckets,
+}
+
+impl Rates {
+    /// A port may send as fast as so many clients together: an access point that comes back brings all of its own.
+    pub(crate) const CLIENTS_PER_CIRCUIT: u32 = 32;
+    /// The same for a relay agent or an interface.
+    pub(crate) const CLIENTS_PER_INGRESS: u32 = 1_024;
+    /// A burst is four seconds' worth: a client that starts sends a few messages at once.
+    pub(crate) const BURST_SECONDS: u32 = 4;
+
+    /// `rate`: messages in a second from one client.
+    pub(crate) fn new(rate: u32, seed: u64) -> Self {
+        let buckets = |clients: u32| {
+            let rate = rate.saturating_mul(clients);
+            TokenBuckets::new(rate, rate.saturating_mul(Self::BURST_SECONDS), seed)
+        };
+        let (circuits, ingresses) = (buckets(Self::CLIENTS_PER_CIRCUIT), buckets(Self::CLIENTS_PER_INGRESS));
+        Self { clients: buckets(1), circuits, ingresses }
+    }
+
+    /// Takes a token of each; the error says whose bucket is empty.
+    pub(crate) fn admit(&mut self, source: &Source<'_>, now: Timestamp) -> Result<(), Drop> {
+        if let Some(circuit) = source.circuit
+            && !self.circuits.take((source.ingress, circuit), now)
+        {
+            return Err(Drop::OverCircuitRate);
+        }
+        if !self.ingresses.take(source.ingress, now) {
+            return Err(Drop::OverIngressRate);
+        }
+        if self.clients.take(source.client, now) { Ok(()) } else { Err(Drop::OverRate) }
+    }
+}
+
+/// Declines of clients that no circuit is known of.
+#[derive(Clone, Debug)]
+pub(crate) struct DirectDeclines {
+    clients: TokenBuckets,
+    ingresses: TokenBuckets,
+}
+
+impl DirectDeclines {
+    /// An interface or relay agent may decline as much as so many clients together, however many it makes up.
+    pub(crate) const CLIENTS_PER_INGRESS: u32 = 4;
+
+    /// `max`: declines in an hour of one client.
+    pub(crate) fn new(max: u32, seed: u64) -> Self {
+        let buckets = |max: u32| TokenBuckets::every(Duration::from_secs(3_600) / max.max(1), max, seed);
+        Self { clients: buckets(max), ingresses: buckets(max.saturating_mul(Self::CLIENTS_PER_INGRESS)) }
+    }
+
+    /// Takes a token of each; false when one has none left.
+    pub(crate) fn may_decline(&mut self, client: &[u8], ingress: Ingress, now: Timestamp) -> bool {
+        self.clients.take(client, now) && self.ingresses.take(ingress, now)
     }
 }
 

@@ -105,11 +105,13 @@ pub struct Limits {
     pub leases_per_circuit: Option<u32>,
     /// Offers at one time behind one circuit.
     pub offers_per_circuit: Option<u32>,
-    /// Addresses in an hour that clients behind one circuit may report as in use; further reports are dropped.
+    /// Addresses in an hour that clients behind one circuit may report as in use; further reports are dropped. Where no
+    /// circuit is known it is the limit of each client, and four times as many that of its interface or relay agent.
     pub declines_per_circuit_per_hour: Option<u32>,
     /// Leases at one time behind one relay agent that names itself (option 82 sub-option 2).
     pub leases_per_relay: Option<u32>,
-    /// Messages in a second from one hardware address, with a burst of four times as many.
+    /// Messages in a second from one hardware address, with a burst of four times as many. A circuit may send 32 times
+    /// as many, a relay agent or an interface 1,024 times: hardware addresses can be made up.
     pub packets_per_source_per_second: Option<u32>,
 }
 

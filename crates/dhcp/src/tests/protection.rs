@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use model::LeaseState;
 
-use super::{Bench, HOUR, SERVER, attendee, example, kind, sender};
+use super::{Bench, HOUR, SERVER, attendee, crew, example, kind, sender};
 use crate::{
     ClassSettings, DhcpEvent, Limits, Match, PoolSettings, Probe, ProbeSettings, Settings,
     client::{self, Request},
@@ -84,6 +84,61 @@ fn a_port_cannot_burn_the_pool_by_declines() {
     let counters = bench.engine.counters();
     assert_eq!((bench.used(), counters.declines, counters.dropped_over_limit), (2, 2, 28));
     bench.bind(&sender(2).relayed(attendee(1), &behind("ge-0/0/2")));
+}
+
+/// RFC 2131 section 4.3.3: without option 82 a client has the cap, and however many it makes up, their interface has.
+#[test]
+fn an_interface_cannot_burn_the_pool_by_declines() {
+    let mut settings =
+        Settings { limits: Limits { declines_per_circuit_per_hour: Some(2), ..Limits::default() }, ..example() };
+    settings.subnets[0].pools = vec![PoolSettings::common(attendee(10), attendee(99))];
+    for (is_made_up, want) in [(false, 2), (true, 8)] {
+        let mut bench = Bench::new(settings.clone());
+        for number in 0..40 {
+            let who = sender(if is_made_up { number } else { 0 });
+            let address = bench.discover(&who).unwrap().yiaddr;
+            bench.select(&who, address);
+            bench.send(&client::decline(&who, address, SERVER));
+        }
+        let counters = bench.engine.counters();
+        assert_eq!((counters.declines, counters.dropped_over_limit), (want, 40 - want), "made up: {is_made_up}");
+        bench.engine.bindings.check_invariants();
+        bench.bind(&sender(100));
+    }
+}
+
+/// A flood of made-up hardware addresses is stopped at its port, and a client at another one binds.
+#[test]
+fn a_flood_is_stopped_at_its_port() {
+    let limits = Limits { packets_per_source_per_second: Some(5), offers_per_circuit: Some(3), ..Limits::default() };
+    let mut bench = limited(limits);
+    let (crowded, calm) = (behind("ge-0/0/7"), behind("ge-0/0/8"));
+    for number in 0..100_000_u32 {
+        let [_, a, b, c] = number.to_be_bytes();
+        let who = client::Sender::new(number, model::Mac([6, 0, 0, a, b, c])).relayed(attendee(1), &crowded);
+        bench.send(&client::discover(&who, None));
+    }
+    let counters = bench.engine.counters();
+    // A burst of four seconds at 32 times 5 messages in a second.
+    assert_eq!((counters.discovers, counters.dropped_over_circuit_rate, counters.dropped_over_rate), (640, 99_360, 0));
+    assert_eq!((counters.offers, counters.dropped_over_limit), (3, 637));
+    bench.bind(&sender(1).relayed(attendee(1), &calm));
+}
+
+/// Where there is no port to tell, the relay agent's rate keeps the flood from those behind others.
+#[test]
+fn a_flood_is_stopped_at_its_relay_agent() {
+    let mut bench = limited(Limits { packets_per_source_per_second: Some(5), ..Limits::default() });
+    for number in 0..100_000_u32 {
+        let [_, a, b, c] = number.to_be_bytes();
+        let who = client::Sender::new(number, model::Mac([6, 0, 0, a, b, c])).relayed(attendee(1), b"");
+        bench.send(&client::discover(&who, None));
+    }
+    let counters = bench.engine.counters();
+    // A burst of four seconds at 1,024 times 5 messages in a second.
+    assert!(counters.dropped_over_ingress_rate >= 79_000, "{counters:?}");
+    assert_eq!(counters.dropped_over_circuit_rate, 0);
+    bench.bind(&sender(1).relayed(crew(1), b""));
 }
 
 /// Asking for addresses of pools that are for others does not use them up.
