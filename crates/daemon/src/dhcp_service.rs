@@ -21,6 +21,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     batch_io::BATCH_MAX,
+    circuit_labels::{CircuitUse, busiest},
     clock::{Clock, instant},
     control::{LeaseChange, LeaseEvent},
     dhcp_commit::Committer,
@@ -62,6 +63,8 @@ pub(crate) struct DhcpView {
     pub(crate) kinds: dhcp::fingerprint::KindCounts,
     /// Addresses taken of each class's pools: subnet, class, how many.
     pub(crate) classes: Vec<(String, String, u64)>,
+    /// What the busiest circuits hold.
+    pub(crate) circuits: Vec<CircuitUse>,
 }
 
 /// A name that DNS should know, or no longer.
@@ -312,6 +315,7 @@ impl DhcpService {
                 .class_use()
                 .map(|(subnet, class, used)| (subnet.to_owned(), class.to_owned(), used))
                 .collect(),
+            circuits: busiest(self.engine.circuit_use()),
         };
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view;
     }

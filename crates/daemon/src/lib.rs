@@ -5,6 +5,7 @@
 //! [`model::Snapshot`]). Start at [`start`].
 
 mod batch_io;
+mod circuit_labels;
 pub mod clock;
 mod control;
 mod dhcp6_service;

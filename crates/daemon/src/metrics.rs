@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use model::{Metric, MetricKind, Snapshot};
 
 use crate::{
+    circuit_labels::CircuitUse,
     metrics6,
     publisher::{Seen, metric},
 };
@@ -74,6 +75,8 @@ fn dhcp(seen: &Seen, metrics: &mut Vec<Metric>) {
         ("pool-exhausted", counters.dropped_pool_exhausted),
         ("over-limit", counters.dropped_over_limit),
         ("over-rate", counters.dropped_over_rate),
+        ("over-circuit-rate", counters.dropped_over_circuit_rate),
+        ("over-ingress-rate", counters.dropped_over_ingress_rate),
         ("not-permitted", counters.dropped_not_permitted),
     ];
     for (reason, count) in dropped {
@@ -99,6 +102,7 @@ fn dhcp(seen: &Seen, metrics: &mut Vec<Metric>) {
         let name = "hotstage_dhcp_class_addresses_used";
         metrics.push(metric(name, help, MetricKind::Gauge, &labels, *used as f64));
     }
+    circuits(seen, metrics);
     let help = "DHCP datagrams that the kernel dropped because the socket's buffer was full";
     metrics.push(counter("hotstage_dhcp_kernel_drops_total", help, &[], seen.dhcp.kernel_drops));
     metrics.push(counter("hotstage_lease_commits_total", "Batches of leases synced to disk", &[], seen.dhcp.commits));
@@ -110,6 +114,21 @@ fn dhcp(seen: &Seen, metrics: &mut Vec<Metric>) {
         &[],
         seen.dhcp.send_errors,
     ));
+}
+
+/// One name after the other, as the text format wants it.
+fn circuits(seen: &Seen, metrics: &mut Vec<Metric>) {
+    let rows = &seen.dhcp.circuits;
+    let mut gauge = |name: &str, help: &str, of: fn(&CircuitUse) -> u64| {
+        metrics.extend(rows.iter().map(|row| {
+            let labels = [("remote", row.remote.as_str()), ("circuit", row.circuit.as_str())];
+            metric(name, help, MetricKind::Gauge, &labels, of(row) as f64)
+        }));
+    };
+    let help = "Addresses leased by circuit, the busiest 50 and `other`";
+    gauge("hotstage_dhcp_circuit_leases", help, |row| row.leases);
+    let help = "Offers in hold by circuit, the busiest 50 and `other`";
+    gauge("hotstage_dhcp_circuit_offers", help, |row| row.offers);
 }
 
 fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
