@@ -1,7 +1,7 @@
 //! Clients over UDP: a pinned thread for each core with sockets of its own, on which the kernel spreads the clients.
 //!
-//! A batch is received, answered and sent with three system calls, and reads the clock once. What the worker cannot
-//! answer alone goes to the engine's thread, which replies itself out of the same socket.
+//! A batch is received with one system call and put in the queue of the engine's thread, which replies itself out of the
+//! same socket.
 
 use std::{
     io,
@@ -134,7 +134,7 @@ impl UdpClients {
     }
 }
 
-/// Keeps the thread, and what its worker has in the caches, on one core. Not being allowed to costs speed only.
+/// Keeps the thread on one core. Not being allowed to costs speed only.
 fn pin(number: usize) {
     let mut cores = CpuSet::new();
     if cores.set(number % CpuSet::count()).is_ok()

@@ -22,7 +22,7 @@ const INBOX_MAX: usize = 8_192;
 
 /// Something for the engine to do.
 pub(crate) enum Inbound {
-    /// A query that a worker could not answer alone.
+    /// A client's query.
     Query { from: std::net::SocketAddr, transport: Transport, reply_to: ReplyTo, bytes: Vec<u8> },
     /// A message that an upstream sent over a stream.
     Answer { ask: AskId, from: std::net::SocketAddr, bytes: Vec<u8> },
