@@ -26,6 +26,7 @@ use crate::{
     control::{LeaseChange, LeaseEvent},
     dhcp_commit::Committer,
     dhcp_send::{Addressed, Sender},
+    probe::ProbeQueue,
     udp::{BatchSocket, wait_readable},
 };
 
@@ -100,6 +101,7 @@ pub(crate) struct DhcpChannels {
     pub(crate) names: mpsc::Sender<NameChange>,
     pub(crate) commands: mpsc::Receiver<DhcpCommand>,
     pub(crate) events: broadcast::Sender<LeaseEvent>,
+    pub(crate) probes: ProbeQueue,
 }
 
 pub(crate) struct DhcpService {
@@ -246,6 +248,9 @@ impl DhcpService {
                 Effect::Send(reply) => self.replies_now.push((socket, reply)),
                 Effect::Event(event) => self.tell(event),
             }
+        }
+        while let Some(probe) = self.engine.next_probe() {
+            self.channels.probes.ask(probe);
         }
     }
 

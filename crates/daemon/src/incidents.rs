@@ -23,13 +23,21 @@ pub(crate) struct IncidentBook {
     open: BTreeMap<(String, String), (Option<IncidentId>, Incident)>,
     /// The foreign DHCP server last heard.
     foreign_server: Option<Ipv4Addr>,
+    /// Addresses whose squatters' incident is open.
+    squatted: BTreeSet<Ipv4Addr>,
     /// Foreign IPv6 routers, by interface, whose incident is open.
     foreign_routers: BTreeSet<(String, Ipv6Addr)>,
 }
 
 impl IncidentBook {
     pub(crate) fn new(book: Option<Incidents>) -> Self {
-        Self { book, open: BTreeMap::new(), foreign_server: None, foreign_routers: BTreeSet::new() }
+        Self {
+            book,
+            open: BTreeMap::new(),
+            foreign_server: None,
+            squatted: BTreeSet::new(),
+            foreign_routers: BTreeSet::new(),
+        }
     }
 
     /// One sentence for each incident that is open.
@@ -89,6 +97,7 @@ impl IncidentBook {
             let is_there = seen.dhcp.foreign_server == Some(server);
             changed |= self.state(now, "dhcp-foreign-server", place, is_there, Severity::Error, says, remedy);
         }
+        changed |= self.observe_squatters(now, seen);
         changed |= self.observe_routers(now, seen);
         let mebibytes = seen.log.free_bytes >> 20;
         let says = format!(
@@ -108,6 +117,28 @@ impl IncidentBook {
             says,
             remedy,
         );
+        changed
+    }
+
+    /// Hosts on addresses that they have no lease for; the view bounds how many. A hardware address is for the operators'
+    /// record only, what is said is also on the page.
+    fn observe_squatters(&mut self, now: Timestamp, seen: &Seen) -> bool {
+        let there: BTreeMap<_, _> = seen.probe.squatters.iter().map(|one| (one.address, one.mac)).collect();
+        let mut changed = false;
+        for address in self.squatted.iter().chain(there.keys()).copied().collect::<BTreeSet<_>>() {
+            let says = format!("{address} is in use by a host that has no lease for it; it is not handed out for now");
+            let remedy = match there.get(&address) {
+                Some(Some(mac)) => format!(
+                    "find the port of {mac} in the switches' tables; give the host an address outside the pools, or exclude {address} in `network.toml`"
+                ),
+                _ => format!(
+                    "find the host in the relay agent's neighbour table; give it an address outside the pools, or exclude {address} in `network.toml`"
+                ),
+            };
+            let (place, is_there) = (format!("address {address}"), there.contains_key(&address));
+            changed |= self.state(now, "dhcp-address-in-use", place, is_there, Severity::Warning, says, &remedy);
+        }
+        self.squatted = there.into_keys().collect();
         changed
     }
 

@@ -92,6 +92,17 @@ fn dhcp(seen: &Seen, metrics: &mut Vec<Metric>) {
     for (name, help, count) in others {
         metrics.push(counter(name, help, &[], count));
     }
+    let probe = &seen.probe;
+    for (kind, count) in [("arp", probe.sent_arp), ("icmp", probe.sent_icmp)] {
+        let help = "Conflict probes sent; each address is asked several times";
+        metrics.push(counter("hotstage_dhcp_probes_sent_total", help, &[("kind", kind)], count));
+    }
+    for (reason, count) in [("too-many", counters.probes_skipped + probe.overflowed), ("unsendable", probe.unsent)] {
+        let help = "Addresses offered without a conflict probe, by reason";
+        metrics.push(counter("hotstage_dhcp_probes_skipped_total", help, &[("reason", reason)], count));
+    }
+    let help = "Addresses at which a conflict probe found somebody";
+    metrics.push(counter("hotstage_dhcp_conflicts_total", help, &[], counters.conflicts));
     for (kind, count) in seen.dhcp.kinds.iter() {
         let help = "New leases by kind of device, as far as its parameter list tells";
         metrics.push(counter("hotstage_dhcp_devices_total", help, &[("kind", kind)], count));

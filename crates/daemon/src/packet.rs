@@ -63,7 +63,7 @@ pub(crate) fn headers(source: Ipv4Addr, address: Ipv4Addr, payload: &[u8]) -> [u
 }
 
 /// Internet checksum (RFC 1071) over the parts; every part but the last has an even length.
-fn checksum(parts: &[&[u8]]) -> u16 {
+pub(crate) fn checksum(parts: &[&[u8]]) -> u16 {
     let mut sum: u32 = 0;
     for part in parts {
         for pair in part.chunks(2) {

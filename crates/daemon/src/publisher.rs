@@ -17,6 +17,7 @@ use crate::{
     ipv6::{Ipv6Seen, Ipv6Views},
     log_service::{Batch, IntakeCounters, LogView},
     metrics,
+    probe::ProbeView,
 };
 
 /// Points of history kept; when full, every other one is dropped.
@@ -31,6 +32,7 @@ pub(crate) struct Views {
     pub(crate) log: Arc<Mutex<LogView>>,
     pub(crate) intake: Arc<IntakeCounters>,
     pub(crate) ipv6: Ipv6Views,
+    pub(crate) probe: Arc<Mutex<ProbeView>>,
 }
 
 /// All views at one moment.
@@ -40,6 +42,7 @@ pub(crate) struct Seen {
     pub(crate) log: LogView,
     pub(crate) intake: Arc<IntakeCounters>,
     pub(crate) ipv6: Ipv6Seen,
+    pub(crate) probe: ProbeView,
 }
 
 impl Views {
@@ -50,6 +53,7 @@ impl Views {
             log: self.log.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             intake: Arc::clone(&self.intake),
             ipv6: self.ipv6.read(),
+            probe: self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 }

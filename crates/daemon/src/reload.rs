@@ -31,6 +31,8 @@ pub(crate) struct Adjustment {
     pub(crate) speed: f64,
     /// True when nobody sets the clock.
     pub(crate) is_clock_steady: bool,
+    /// False when this process may send no probes: an offer would wait for nothing.
+    pub(crate) can_probe: bool,
 }
 
 impl Adjustment {
@@ -39,8 +41,7 @@ impl Adjustment {
         if self.is_clock_steady {
             settings.clock_step_min = Duration::MAX;
         }
-        // Nobody here sends probes yet, so an offer would wait for nothing.
-        settings.probe = dhcp::ProbeSettings::default();
+        settings.probe.wait = if self.can_probe { settings.probe.wait.mul_f64(self.speed) } else { Duration::ZERO };
         for subnet in &mut settings.subnets {
             subnet.direct_interfaces = self.interfaces.get(&subnet.id).cloned().unwrap_or_default();
         }

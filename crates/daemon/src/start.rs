@@ -17,6 +17,8 @@ use std::{
 
 use generate::{Listen, ServiceSettings};
 use model::{Lease, Snapshot, SubnetId};
+use rand::SeedableRng;
+use rand_chacha::ChaCha12Rng;
 use store::{Incidents, LeaseJournal, Limits, Mode, StateDir, Telemetry};
 use tokio::{
     runtime::Runtime,
@@ -32,6 +34,7 @@ use crate::{
     incidents::IncidentBook,
     ipv6::Ipv6,
     log_service::{Batch, Intake, IntakeCounters, LogView, LogWriter, QUEUE_BATCHES_MAX},
+    probe::{ProbeService, ProbeSockets},
     publisher::{Publisher, Views},
     reload::{Adjustment, ReloadSource, Reloader},
     udp::BatchSocket,
@@ -277,10 +280,11 @@ pub fn start(
     let failed = Arc::new(AtomicBool::new(false));
     let now = clock.now();
 
-    say_what_is_not_served(&services);
+    let probe_sockets = ProbeSockets::open();
+    say_what_is_not_served(&services, &probe_sockets);
     let ipv6 = Ipv6::start(&services, &listen.dhcp6, &state, &clock, seed.wrapping_add(2), &stop)?;
     addresses.dhcp6.clone_from(&ipv6.addresses);
-    let adjust = adjustment(&clock, &sockets.direct);
+    let adjust = adjustment(&clock, &sockets.direct, probe_sockets.can_probe());
     let reloader = reload.map(|source| Reloader::new(source, services.clone(), adjust.clone(), ipv6.reload));
     let mut dhcp_settings = services.dhcp;
     adjust.apply(&mut dhcp_settings);
@@ -301,7 +305,10 @@ pub fn start(
 
     let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
     let (events, _) = broadcast::channel(control::EVENTS_MAX);
-    let channels = DhcpChannels { names, commands: commands_receiver, events: events.clone() };
+    let mut random = ChaCha12Rng::seed_from_u64(seed.wrapping_add(3));
+    let (probe, probes) =
+        ProbeService::new(probe_sockets, commands.clone(), clock.clone(), Arc::clone(&stop), &mut random)?;
+    let channels = DhcpChannels { names, commands: commands_receiver, events: events.clone(), probes };
     let dhcp = DhcpService::new(dhcp_engine, journal, sockets.dhcp, clock.clone(), channels, Arc::clone(&stop))?;
     let dns_view = Arc::new(Mutex::new(DnsView::default()));
     let dns = DnsService {
@@ -339,6 +346,7 @@ pub fn start(
         log: log_view,
         intake: Arc::clone(&intake.counters),
         ipv6: ipv6.views,
+        probe: Arc::clone(&probe.view),
     };
     let (sender, snapshots) = watch::channel(Arc::new(services.snapshot.clone()));
     let mut publisher =
@@ -362,6 +370,7 @@ pub fn start(
         Ok(())
     };
     spawn("dhcp", Box::new(move || dhcp.run()))?;
+    spawn("dhcp-probe", Box::new(move || probe.run()))?;
     if let Some(dhcp6) = ipv6.dhcp {
         spawn("dhcp6", Box::new(move || dhcp6.run()))?;
     }
@@ -412,20 +421,21 @@ pub fn start(
 }
 
 /// What a plan may ask for, and these services cannot do.
-fn say_what_is_not_served(services: &ServiceSettings) {
-    if !services.dhcp.probe.wait.is_zero() {
-        tracing::warn!("`dhcp.conflict_probe` has no effect: addresses are not probed before they are offered");
+fn say_what_is_not_served(services: &ServiceSettings, probes: &ProbeSockets) {
+    if !services.dhcp.probe.wait.is_zero() && !probes.can_probe() {
+        tracing::warn!("`dhcp.conflict_probe` has no effect: ARP and ICMP need `CAP_NET_RAW`");
     }
 }
 
 /// An offer waits for a client on the other side of a socket, so it waits in wall time. A rehearsal's nights are skipped
 /// on purpose; only a real clock is set by somebody.
-fn adjustment(clock: &Clock, direct: &[(SubnetId, u32)]) -> Adjustment {
+fn adjustment(clock: &Clock, direct: &[(SubnetId, u32)], can_probe: bool) -> Adjustment {
     let mut interfaces: BTreeMap<SubnetId, Vec<u32>> = BTreeMap::new();
     for &(subnet, interface) in direct {
         interfaces.entry(subnet).or_default().push(interface);
     }
-    Adjustment { interfaces, speed: clock.speed(), is_clock_steady: matches!(clock, Clock::Rehearsal { .. }) }
+    let is_clock_steady = matches!(clock, Clock::Rehearsal { .. });
+    Adjustment { interfaces, speed: clock.speed(), is_clock_steady, can_probe }
 }
 
 /// The ring and what is sealed together stay below `bytes_max`; of a small budget the ring gets less.

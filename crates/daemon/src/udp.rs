@@ -114,7 +114,8 @@ pub(crate) fn wait_readable_fd(socket: BorrowedFd<'_>, timeout: Duration) -> io:
     wait(&mut [PollFd::new(socket, PollFlags::POLLIN)], timeout)
 }
 
-fn wait(waits: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
+/// The same for sockets of any kinds.
+pub(crate) fn wait(waits: &mut [PollFd<'_>], timeout: Duration) -> io::Result<()> {
     match nix::poll::poll(waits, poll_timeout(timeout)) {
         Ok(_) | Err(nix::Error::EINTR) => Ok(()),
         Err(error) => Err(error.into()),

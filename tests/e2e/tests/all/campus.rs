@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use e2e::{Hotstage, Namespace, Process, Wire, output, program};
+use e2e::{DhcpMessage, Hotstage, Namespace, Process, Wire, output, program};
 
 use crate::event::{PLAN, run_command};
 
@@ -71,6 +71,11 @@ pub(crate) struct Campus {
 impl Campus {
     /// Builds it and starts the server, with leases of so many seconds.
     pub(crate) fn new(path: Path4, lease_seconds: u32) -> Self {
+        Self::with(path, lease_seconds, "")
+    }
+
+    /// The same, with more lines in the plan.
+    pub(crate) fn with(path: Path4, lease_seconds: u32, more: &str) -> Self {
         let (server, client, switch) = (Namespace::new("srv"), Namespace::new("cli"), Namespace::new("sw"));
         for bridge in ["vlan-a", "vlan-b"] {
             switch.ip(&["link", "add", bridge, "type", "bridge"]);
@@ -108,7 +113,7 @@ impl Campus {
         let dir = tempfile::tempdir().unwrap();
         let plan = dir.path().join("plan");
         fs::create_dir(&plan).unwrap();
-        let text = format!("{PLAN}{MORE_VLANS}").replace("\"12s\"", &format!("\"{lease_seconds}s\""));
+        let text = format!("{PLAN}{MORE_VLANS}{more}").replace("\"12s\"", &format!("\"{lease_seconds}s\""));
         fs::write(plan.join("event.toml"), text).unwrap();
         let state = dir.path().join("state");
         let hotstage = Hotstage::start(&mut run_command(&server, &plan.display().to_string(), &state));
@@ -127,6 +132,23 @@ impl Campus {
             switch,
             _relay: relay,
         }
+    }
+
+    /// One more host in VLAN A, on `eth0`, with an address if not empty.
+    pub(crate) fn add_host(&self, name: &str, address: &str) -> Namespace {
+        let (host, port) = (Namespace::new(name), format!("to-{name}"));
+        self.switch.connect(&port, "", &host, "eth0", address);
+        self.switch.ip(&["link", "set", &port, "master", "vlan-a"]);
+        if !address.is_empty() && self.path == Path4::Relayed {
+            host.ip(&["route", "add", "default", "via", "10.78.0.1"]);
+        }
+        host
+    }
+
+    /// Has the kernel cut runs of datagrams before they leave the server. Over veth it does not by itself, and a relay
+    /// agent on a packet socket, as `dhcrelay` is, takes a run for one datagram and loses the others.
+    pub(crate) fn cut_runs(&self) {
+        self.server.ip(&["link", "set", "dev", "srv0", "gso_max_segs", "1"]);
     }
 
     /// How addresses of VLAN A begin.
@@ -257,14 +279,15 @@ impl Campus {
         assert!(found, "`{name}` is {}, not {at_least} or more", self.metric(name));
     }
 
-    /// Ends the server, which must end well, and has `tshark` judge what it sent.
-    pub(crate) fn finish(mut self) {
+    /// Ends the server, which must end well, and has `tshark` judge what it sent; all that the server heard and said.
+    pub(crate) fn finish(mut self) -> Vec<DhcpMessage> {
         self.stop_server();
         let (_, client_capture) = self.wire.stop();
-        let (_, server_capture) = self.server_wire.stop();
+        let (messages, server_capture) = self.server_wire.stop();
         let replies = e2e::check_replies(&server_capture);
         e2e::check_replies(&client_capture);
         assert_eq!(replies.with_agent_information > 0, self.path == Path4::Relayed, "{replies:?}");
+        messages
     }
 }
 

@@ -5,6 +5,7 @@ mod bad_input;
 mod campus;
 mod checker;
 mod clients;
+mod conflicts;
 mod dns;
 mod dns_transports;
 mod event;
