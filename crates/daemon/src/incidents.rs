@@ -21,8 +21,8 @@ const ACCESS_POINT_CALM_PERCENT: u64 = 90;
 pub(crate) struct IncidentBook {
     book: Option<Incidents>,
     open: BTreeMap<(String, String), (Option<IncidentId>, Incident)>,
-    /// The foreign DHCP server last heard.
-    foreign_server: Option<Ipv4Addr>,
+    /// Foreign DHCP servers whose incident is open: server, and interface where it was overheard.
+    foreign_servers: BTreeSet<(Ipv4Addr, Option<String>)>,
     /// Addresses whose squatters' incident is open.
     squatted: BTreeSet<Ipv4Addr>,
     /// Foreign IPv6 routers, by interface, whose incident is open.
@@ -34,7 +34,7 @@ impl IncidentBook {
         Self {
             book,
             open: BTreeMap::new(),
-            foreign_server: None,
+            foreign_servers: BTreeSet::new(),
             squatted: BTreeSet::new(),
             foreign_routers: BTreeSet::new(),
         }
@@ -87,16 +87,7 @@ impl IncidentBook {
             let remedy = "check the uplink and the tunnel; add another upstream to `services.dns.upstreams`";
             changed |= self.state(now, "dns-upstream-down", place, !healthy, Severity::Error, says, remedy);
         }
-        if let Some(server) = seen.dhcp.foreign_server {
-            self.foreign_server = Some(server);
-        }
-        if let Some(server) = self.foreign_server {
-            let says = format!("another DHCP server, {server}, answers clients");
-            let remedy = "find the port by its MAC in the switches' tables and shut it; turn on DHCP snooping";
-            let place = format!("DHCP server {server}");
-            let is_there = seen.dhcp.foreign_server == Some(server);
-            changed |= self.state(now, "dhcp-foreign-server", place, is_there, Severity::Error, says, remedy);
-        }
+        changed |= self.observe_servers(now, seen);
         changed |= self.observe_squatters(now, seen);
         changed |= self.observe_routers(now, seen);
         let mebibytes = seen.log.free_bytes >> 20;
@@ -117,6 +108,30 @@ impl IncidentBook {
             says,
             remedy,
         );
+        changed
+    }
+
+    /// Other DHCP servers, overheard on a link or named by clients that took their offers; the views bound how many.
+    fn observe_servers(&mut self, now: Timestamp, seen: &Seen) -> bool {
+        let overheard = seen.rogue.servers.iter();
+        let mut there: BTreeMap<_, _> =
+            overheard.map(|one| ((one.server, Some(one.interface.clone())), Some(one.mac))).collect();
+        let by_client = seen.dhcp.foreign_server;
+        if let Some(server) = by_client.filter(|server| there.keys().all(|(overheard, _)| overheard != server)) {
+            there.insert((server, None), None);
+        }
+        let mut changed = false;
+        for key in self.foreign_servers.iter().chain(there.keys()).cloned().collect::<BTreeSet<_>>() {
+            let found = there.get(&key);
+            let (server, interface) = &key;
+            let on = interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
+            let says = format!("another DHCP server, {server}, answers clients{on}");
+            let mac = found.copied().flatten().map_or("its MAC".to_owned(), |mac| format!("its MAC {mac}"));
+            let remedy = format!("find the port by {mac} in the switches' tables and shut it; turn on DHCP snooping");
+            let place = format!("DHCP server {server}{on}");
+            changed |= self.state(now, "dhcp-foreign-server", place, found.is_some(), Severity::Error, says, &remedy);
+        }
+        self.foreign_servers = there.into_keys().collect();
         changed
     }
 

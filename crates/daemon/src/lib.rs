@@ -28,6 +28,8 @@ mod probe_packets;
 mod publisher;
 mod ra_service;
 mod reload;
+mod rogue_frames;
+mod rogue_watch;
 mod start;
 mod udp;
 

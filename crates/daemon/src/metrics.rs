@@ -101,6 +101,15 @@ fn dhcp(seen: &Seen, metrics: &mut Vec<Metric>) {
         let help = "Addresses offered without a conflict probe, by reason";
         metrics.push(counter("hotstage_dhcp_probes_skipped_total", help, &[("reason", reason)], count));
     }
+    let rogue = &seen.rogue.counts;
+    for (outcome, count) in [("sent", rogue.asked), ("failed", rogue.unsent)] {
+        let help = "DISCOVERs sent so that other DHCP servers speak up";
+        metrics.push(counter("hotstage_dhcp_server_probes_total", help, &[("outcome", outcome)], count));
+    }
+    let help = "Messages of other DHCP servers overheard on direct links";
+    metrics.push(counter("hotstage_dhcp_foreign_overheard_total", help, &[], rogue.heard));
+    let help = "Messages of other DHCP servers that the server was too busy to look at";
+    metrics.push(counter("hotstage_dhcp_foreign_overheard_dropped_total", help, &[], rogue.untold));
     let help = "Addresses at which a conflict probe found somebody";
     metrics.push(counter("hotstage_dhcp_conflicts_total", help, &[], counters.conflicts));
     for (kind, count) in seen.dhcp.kinds.iter() {

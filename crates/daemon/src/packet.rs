@@ -3,10 +3,11 @@
 
 use std::{
     io,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddrV4},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
 
+use dhcp::{CLIENT_PORT, SERVER_PORT};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
 const IP_HEADER_BYTES: usize = 20;
@@ -33,9 +34,14 @@ impl AsFd for PacketSocket {
     }
 }
 
-/// IPv4 header without options (RFC 791) and UDP header (RFC 768), checksums filled in.
-/// From `source`, port 67, to `address`, port 68.
+/// Headers from `source`, port 67, to `address`, port 68.
 pub(crate) fn headers(source: Ipv4Addr, address: Ipv4Addr, payload: &[u8]) -> [u8; HEADERS_BYTES] {
+    headers_between(SocketAddrV4::new(source, SERVER_PORT), SocketAddrV4::new(address, CLIENT_PORT), payload)
+}
+
+/// IPv4 header without options (RFC 791) and UDP header (RFC 768), checksums filled in.
+pub(crate) fn headers_between(from: SocketAddrV4, to: SocketAddrV4, payload: &[u8]) -> [u8; HEADERS_BYTES] {
+    let (source, address) = (from.ip(), to.ip());
     let udp_length = u16::try_from(UDP_HEADER_BYTES + payload.len()).unwrap_or(u16::MAX);
     let total_length = udp_length.saturating_add(20);
     let mut bytes = [0; HEADERS_BYTES];
@@ -49,8 +55,8 @@ pub(crate) fn headers(source: Ipv4Addr, address: Ipv4Addr, payload: &[u8]) -> [u
     ip[16..20].copy_from_slice(&address.octets());
     let sum = checksum(&[ip]);
     ip[10..12].copy_from_slice(&sum.to_be_bytes());
-    udp[0..2].copy_from_slice(&67_u16.to_be_bytes());
-    udp[2..4].copy_from_slice(&68_u16.to_be_bytes());
+    udp[0..2].copy_from_slice(&from.port().to_be_bytes());
+    udp[2..4].copy_from_slice(&to.port().to_be_bytes());
     udp[4..6].copy_from_slice(&udp_length.to_be_bytes());
     let length = udp_length.to_be_bytes();
     let pseudo = [0, 17, length[0], length[1]];

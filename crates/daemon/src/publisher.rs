@@ -18,6 +18,7 @@ use crate::{
     log_service::{Batch, IntakeCounters, LogView},
     metrics,
     probe::ProbeView,
+    rogue_watch::{RogueSeen, RogueView},
 };
 
 /// Points of history kept; when full, every other one is dropped.
@@ -33,6 +34,7 @@ pub(crate) struct Views {
     pub(crate) intake: Arc<IntakeCounters>,
     pub(crate) ipv6: Ipv6Views,
     pub(crate) probe: Arc<Mutex<ProbeView>>,
+    pub(crate) rogue: RogueView,
 }
 
 /// All views at one moment.
@@ -43,6 +45,7 @@ pub(crate) struct Seen {
     pub(crate) intake: Arc<IntakeCounters>,
     pub(crate) ipv6: Ipv6Seen,
     pub(crate) probe: ProbeView,
+    pub(crate) rogue: RogueSeen,
 }
 
 impl Views {
@@ -53,6 +56,7 @@ impl Views {
             log: self.log.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             intake: Arc::clone(&self.intake),
             ipv6: self.ipv6.read(),
+            rogue: self.rogue.read(),
             probe: self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }

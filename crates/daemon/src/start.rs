@@ -37,6 +37,7 @@ use crate::{
     probe::{ProbeService, ProbeSockets},
     publisher::{Publisher, Views},
     reload::{Adjustment, ReloadSource, Reloader},
+    rogue_watch::RogueWatch,
     udp::BatchSocket,
 };
 
@@ -308,6 +309,8 @@ pub fn start(
     let mut random = ChaCha12Rng::seed_from_u64(seed.wrapping_add(3));
     let (probe, probes) =
         ProbeService::new(probe_sockets, commands.clone(), clock.clone(), Arc::clone(&stop), &mut random)?;
+    let links = sockets.direct.iter().map(|&(_, interface)| interface).collect();
+    let rogue = RogueWatch::new(links, commands.clone(), clock.clone(), Arc::clone(&stop), random);
     let channels = DhcpChannels { names, commands: commands_receiver, events: events.clone(), probes };
     let dhcp = DhcpService::new(dhcp_engine, journal, sockets.dhcp, clock.clone(), channels, Arc::clone(&stop))?;
     let dns_view = Arc::new(Mutex::new(DnsView::default()));
@@ -347,6 +350,7 @@ pub fn start(
         intake: Arc::clone(&intake.counters),
         ipv6: ipv6.views,
         probe: Arc::clone(&probe.view),
+        rogue: rogue.view.clone(),
     };
     let (sender, snapshots) = watch::channel(Arc::new(services.snapshot.clone()));
     let mut publisher =
@@ -371,6 +375,7 @@ pub fn start(
     };
     spawn("dhcp", Box::new(move || dhcp.run()))?;
     spawn("dhcp-probe", Box::new(move || probe.run()))?;
+    spawn("dhcp-rogue", Box::new(move || rogue.run()))?;
     if let Some(dhcp6) = ipv6.dhcp {
         spawn("dhcp6", Box::new(move || dhcp6.run()))?;
     }

@@ -14,11 +14,12 @@ use crate::{
 const OWN_MAX: usize = 64;
 
 impl Engine {
-    /// What was heard on the link of another server's messages to clients.
-    pub fn on_foreign(&mut self, now: Timestamp, origin: &Origin, bytes: &[u8]) {
+    /// What was heard on the link of another server's messages to clients. False when it says nothing of the kind, or is
+    /// our own.
+    pub fn on_foreign(&mut self, now: Timestamp, origin: &Origin, bytes: &[u8]) -> bool {
         let own = self.own_identifier(origin);
-        let Some(heard) = overheard(bytes).filter(|heard| heard.server != own) else { return };
-        self.note_foreign(now, heard.server, None, Ipv4Addr::UNSPECIFIED, origin.interface);
+        let Some(heard) = overheard(bytes).filter(|heard| heard.server != own) else { return false };
+        self.note_foreign(now, heard.server, None, Ipv4Addr::UNSPECIFIED, origin.interface)
     }
 
     pub(crate) fn note_foreign(
@@ -28,15 +29,16 @@ impl Engine {
         heard_from: Option<Mac>,
         relay: Ipv4Addr,
         interface: u32,
-    ) {
+    ) -> bool {
         if self.own.contains(&server) {
-            return;
+            return false;
         }
         self.counters.foreign_servers += 1;
         if self.foreign.hear(server, now) {
             let event = DhcpEvent::ForeignServer { server, heard_from, relay, interface };
             self.effects.push_back(Effect::Event(event));
         }
+        true
     }
 
     /// A server without an identifier of its own has one for each address that clients reach it by, and a relay agent

@@ -12,5 +12,6 @@ mod event;
 mod ipv6;
 mod load;
 mod recovery;
+mod rogue;
 mod sync_order;
 mod syslog;
