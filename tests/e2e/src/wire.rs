@@ -125,7 +125,13 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     bytes[at..at + 4].try_into().map_or(0, u32::from_ne_bytes)
 }
 
+/// Option 61 of the server's own DISCOVERs, by which it looks for other servers at any time; no client's.
+const SERVER_PROBE: &[u8] = b"\0hotstage server probe";
+
 fn dhcp_of_frame(at: Duration, link: u32, frame: &[u8]) -> Option<DhcpMessage> {
+    if frame.windows(SERVER_PROBE.len()).any(|part| part == SERVER_PROBE) {
+        return None;
+    }
     // Ethernet, Linux cooked version 1 and 2: lengths of the header before IP.
     let ip = match link {
         1 => frame.get(14..)?,
