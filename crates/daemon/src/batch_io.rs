@@ -152,7 +152,7 @@ unsafe fn read_control(header: &libc::msghdr, datagram: &mut Datagram, kernel_dr
 }
 
 /// Where a datagram goes.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Target {
     /// By IP. `from` unspecified and `interface` 0 leave the choice to the kernel.
     Udp {
@@ -188,35 +188,9 @@ union Name {
     link: libc::sockaddr_ll,
 }
 
-/// The most octets of a run: what an IPv4 datagram can carry, as the kernel builds the run as one.
-const RUN_BYTES_MAX: usize = 65_000;
-
-/// Whether datagrams of one size to one target may cross the kernel as one (UDP_SEGMENT, udp(7)). On the wire nothing
-/// differs: the network card or the kernel's last step cuts them apart.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Packing {
-    /// One by one.
-    Single,
-    /// Neighbours of one size and target together, which saves most of the way through the kernel.
-    Runs,
-}
-
-/// How many of the first datagrams can cross the kernel as one; at least 1.
-pub(crate) fn run_length(outgoing: &[Outgoing<'_>]) -> usize {
-    let Some(first) = outgoing.first() else { return 1 };
-    let size = first.body.len();
-    if !matches!(first.target, Target::Udp { .. }) || size == 0 {
-        return 1;
-    }
-    let fits = RUN_BYTES_MAX / size;
-    let is_alike = |one: &&Outgoing<'_>| one.target == first.target && one.head.is_empty() && one.body.len() == size;
-    outgoing.iter().take(fits.min(BATCH_MAX)).take_while(is_alike).count().max(1)
-}
-
 /// Sends `outgoing` in order and answers how many the kernel took. The error is that of the first one not taken.
 /// More than [`BATCH_MAX`] are left for the next call.
-pub(crate) fn send(socket: BorrowedFd<'_>, outgoing: &[Outgoing<'_>], packing: Packing) -> io::Result<usize> {
-    let outgoing = outgoing.get(..BATCH_MAX).unwrap_or(outgoing);
+pub(crate) fn send(socket: BorrowedFd<'_>, outgoing: &[Outgoing<'_>]) -> io::Result<usize> {
     // SAFETY: all-zero octets are valid values of these plain C structs.
     let (mut headers, mut names, mut parts) = unsafe {
         (
@@ -226,35 +200,31 @@ pub(crate) fn send(socket: BorrowedFd<'_>, outgoing: &[Outgoing<'_>], packing: P
         )
     };
     let mut controls: [Control; BATCH_MAX] = [[0; CONTROL_WORDS]; BATCH_MAX];
-    let mut runs = [0; BATCH_MAX];
-    let (mut count, mut at) = (0, 0);
-    while let Some(one) = outgoing.get(at) {
-        let run = if packing == Packing::Runs { run_length(&outgoing[at..]) } else { 1 };
-        for (place, octets) in parts[at..].iter_mut().zip(outgoing[at..].iter().take(run)) {
-            *place = [octets.head, octets.body]
-                .map(|octets| libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() });
+    let count = outgoing.len().min(BATCH_MAX);
+    for (index, one) in outgoing.iter().take(count).enumerate() {
+        for (part, octets) in parts[index].iter_mut().zip([one.head, one.body]) {
+            *part = libc::iovec { iov_base: octets.as_ptr().cast_mut().cast(), iov_len: octets.len() };
         }
-        let header = &mut headers[count].msg_hdr;
-        // A run has its empty heads among its parts, which cost nothing.
+        let header = &mut headers[index].msg_hdr;
         let skipped = usize::from(one.head.is_empty());
-        header.msg_iov = parts[at..].as_flattened_mut()[skipped..].as_mut_ptr();
-        header.msg_iovlen = 2 * run - skipped;
-        header.msg_name = (&raw mut names[count]).cast();
-        header.msg_namelen = put_name(&mut names[count], one.target);
-        header.msg_control = (&raw mut controls[count]).cast();
-        header.msg_controllen = size_of::<Control>();
-        let segment = if run > 1 { u16::try_from(one.body.len()).ok() } else { None };
-        // SAFETY: the header's control space is `controls[count]`, zeroed and long enough for both messages.
-        unsafe { put_control(header, one.target, segment) };
-        runs[count] = run;
-        (count, at) = (count + 1, at + run);
+        header.msg_iov = parts[index][skipped..].as_mut_ptr();
+        header.msg_iovlen = 2 - skipped;
+        header.msg_name = (&raw mut names[index]).cast();
+        header.msg_namelen = put_name(&mut names[index], one.target);
+        if let Target::Udp { to, from, interface } = one.target
+            && !(from.is_unspecified() && interface == 0)
+        {
+            header.msg_control = (&raw mut controls[index]).cast();
+            header.msg_controllen = size_of::<Control>();
+            // SAFETY: the header's control space is `controls[index]`, zeroed and long enough for either family.
+            unsafe { put_control(header, to, from, interface) };
+        }
     }
     // SAFETY: the first `count` headers point to names, octets and control space that outlive the call, and the kernel
     // only reads them.
     let sent =
         unsafe { libc::sendmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), count as libc::c_uint, libc::MSG_DONTWAIT) };
-    let sent = usize::try_from(sent).map_err(|_| io::Error::last_os_error())?;
-    Ok(runs.iter().take(sent).sum())
+    usize::try_from(sent).map_err(|_| io::Error::last_os_error())
 }
 
 fn put_name(name: &mut Name, target: Target) -> libc::socklen_t {
@@ -295,64 +265,37 @@ fn put_name(name: &mut Name, target: Target) -> libc::socklen_t {
     length as libc::socklen_t
 }
 
-/// Says which address and interface to send from and where to cut a run, and sets the length of the control space to
-/// what is used.
+/// Says which address and interface to send from, and sets the length of the control space to what is used.
 ///
 /// # Safety
 /// `header` points to zeroed control space of [`Control`]'s size.
-unsafe fn put_control(header: &mut libc::msghdr, target: Target, segment: Option<u16>) {
-    let mut used = 0;
-    // SAFETY: by the caller's promise a message of packet information and one of a segment's size fit: 64 octets.
+unsafe fn put_control(header: &mut libc::msghdr, to: SocketAddr, from: IpAddr, interface: u32) {
+    // SAFETY: by the caller's promise the first control message and its data fit.
     unsafe {
-        let mut control = libc::CMSG_FIRSTHDR(header);
-        if let Target::Udp { to, from, interface } = target
-            && !(from.is_unspecified() && interface == 0)
-        {
-            let length = match to {
-                SocketAddr::V4(_) => {
-                    let from = if let IpAddr::V4(from) = from { from } else { Ipv4Addr::UNSPECIFIED };
-                    let info = libc::in_pktinfo {
-                        ipi_ifindex: i32::try_from(interface).unwrap_or_default(),
-                        ipi_spec_dst: libc::in_addr { s_addr: u32::from(from).to_be() },
-                        ipi_addr: libc::in_addr { s_addr: 0 },
-                    };
-                    put_message(control, libc::IPPROTO_IP, libc::IP_PKTINFO, info)
-                }
-                SocketAddr::V6(_) => {
-                    let from = if let IpAddr::V6(from) = from { from } else { Ipv6Addr::UNSPECIFIED };
-                    let info = libc::in6_pktinfo {
-                        ipi6_addr: libc::in6_addr { s6_addr: from.octets() },
-                        ipi6_ifindex: interface,
-                    };
-                    put_message(control, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info)
-                }
-            };
-            used += length;
-            control = libc::CMSG_NXTHDR(header, control);
-        }
-        if let Some(segment) = segment {
-            used += put_message(control, libc::SOL_UDP, libc::UDP_SEGMENT, segment);
-        }
-    }
-    if used == 0 {
-        header.msg_control = ptr::null_mut();
-    }
-    header.msg_controllen = used as _;
-}
-
-/// Fills one control message and answers the space it takes.
-///
-/// # Safety
-/// `control` is null or points to space for a header and `T`.
-unsafe fn put_message<T>(control: *mut libc::cmsghdr, level: i32, kind: i32, data: T) -> usize {
-    let length = size_of::<T>() as libc::c_uint;
-    // SAFETY: by the caller's promise there is room.
-    unsafe {
-        let Some(header) = control.as_mut() else { return 0 };
-        (header.cmsg_level, header.cmsg_type) = (level, kind);
-        header.cmsg_len = libc::CMSG_LEN(length) as _;
-        libc::CMSG_DATA(control).cast::<T>().write_unaligned(data);
-        libc::CMSG_SPACE(length) as usize
+        let Some(control) = libc::CMSG_FIRSTHDR(header).as_mut() else { return };
+        let length = match (to, from) {
+            (SocketAddr::V4(_), from) => {
+                let from = if let IpAddr::V4(from) = from { from } else { Ipv4Addr::UNSPECIFIED };
+                let info = libc::in_pktinfo {
+                    ipi_ifindex: i32::try_from(interface).unwrap_or_default(),
+                    ipi_spec_dst: libc::in_addr { s_addr: u32::from(from).to_be() },
+                    ipi_addr: libc::in_addr { s_addr: 0 },
+                };
+                (control.cmsg_level, control.cmsg_type) = (libc::IPPROTO_IP, libc::IP_PKTINFO);
+                libc::CMSG_DATA(control).cast::<libc::in_pktinfo>().write_unaligned(info);
+                size_of::<libc::in_pktinfo>()
+            }
+            (SocketAddr::V6(_), from) => {
+                let from = if let IpAddr::V6(from) = from { from } else { Ipv6Addr::UNSPECIFIED };
+                let info =
+                    libc::in6_pktinfo { ipi6_addr: libc::in6_addr { s6_addr: from.octets() }, ipi6_ifindex: interface };
+                (control.cmsg_level, control.cmsg_type) = (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO);
+                libc::CMSG_DATA(control).cast::<libc::in6_pktinfo>().write_unaligned(info);
+                size_of::<libc::in6_pktinfo>()
+            }
+        } as libc::c_uint;
+        control.cmsg_len = libc::CMSG_LEN(length) as _;
+        header.msg_controllen = libc::CMSG_SPACE(length) as _;
     }
 }
 
@@ -362,17 +305,17 @@ mod tests {
 
     use super::*;
 
-    fn exchange(server: &str, own: &str, from: &str, head: &[u8]) {
+    fn exchange(server: &str, own: &str, from: &str) {
         let (server, own) = (UdpSocket::bind(server).unwrap(), UdpSocket::bind(own).unwrap());
         let to = server.local_addr().unwrap();
-        let bodies: Vec<[u8; 4]> = (0..70).map(|number| [b'h', number, 1, 2]).collect();
+        let bodies: Vec<[u8; 3]> = (0..70).map(|number| [number, 1, 2]).collect();
         let from: IpAddr = from.parse().unwrap();
         let outgoing: Vec<_> = bodies
             .iter()
-            .map(|body| Outgoing { target: Target::Udp { to, from, interface: 0 }, head, body: &body[head.len()..] })
+            .map(|body| Outgoing { target: Target::Udp { to, from, interface: 0 }, head: b"h", body })
             .collect();
-        assert_eq!(send(own.as_fd(), &outgoing, Packing::Runs).unwrap(), BATCH_MAX);
-        assert_eq!(send(own.as_fd(), &outgoing[BATCH_MAX..], Packing::Runs).unwrap(), 6);
+        assert_eq!(send(own.as_fd(), &outgoing).unwrap(), BATCH_MAX);
+        assert_eq!(send(own.as_fd(), &outgoing[BATCH_MAX..]).unwrap(), 6);
         let mut buffer = vec![0; 3 * 40];
         let mut seen = Vec::new();
         for _ in 0..2 {
@@ -392,15 +335,12 @@ mod tests {
 
     #[test]
     fn batches_keep_order_length_and_source() {
-        // With a head one by one, without as a run.
-        exchange("127.0.0.1:0", "0.0.0.0:0", "127.0.0.3", b"h");
-        exchange("127.0.0.1:0", "0.0.0.0:0", "127.0.0.3", b"");
+        exchange("127.0.0.1:0", "0.0.0.0:0", "127.0.0.3");
         if UdpSocket::bind("[::1]:0").is_err() {
             eprintln!("skipped: this machine has no IPv6 loopback");
             return;
         }
-        exchange("[::1]:0", "[::]:0", "::1", b"h");
-        exchange("[::1]:0", "[::]:0", "::1", b"");
+        exchange("[::1]:0", "[::]:0", "::1");
     }
 
     #[test]
@@ -428,8 +368,8 @@ mod tests {
             Outgoing { target: good, head: b"", body: &too_long },
             Outgoing { target: good, head: b"", body: b"c" },
         ];
-        assert_eq!(send(own.as_fd(), &outgoing, Packing::Runs).unwrap(), 1);
-        assert_eq!(send(own.as_fd(), &outgoing[1..], Packing::Runs).unwrap_err().raw_os_error(), Some(libc::EMSGSIZE));
-        assert_eq!(send(own.as_fd(), &outgoing[2..], Packing::Runs).unwrap(), 1);
+        assert_eq!(send(own.as_fd(), &outgoing).unwrap(), 1);
+        assert_eq!(send(own.as_fd(), &outgoing[1..]).unwrap_err().raw_os_error(), Some(libc::EMSGSIZE));
+        assert_eq!(send(own.as_fd(), &outgoing[2..]).unwrap(), 1);
     }
 }

@@ -62,10 +62,7 @@ impl Sender {
         });
         let mut batch = [EMPTY; BATCH_MAX];
         let count = fill(&mut batch, outgoing);
-        let batch = batch.get_mut(..count).unwrap_or_default();
-        // One relay's replies become neighbours, in their order, so that they go as a run.
-        batch.sort_by_key(|one| (one.target, one.body.len()));
-        self.hand_over(socket.as_fd(), batch);
+        self.hand_over(socket.as_fd(), batch.get(..count).unwrap_or_default());
     }
 
     /// Address, port and interface, unless the reply goes as a frame.

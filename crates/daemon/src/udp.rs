@@ -14,7 +14,7 @@ use nix::{
 use socket2::{Domain, Protocol, Socket, Type};
 
 pub(crate) use crate::batch_io::Datagram;
-use crate::batch_io::{self, BATCH_MAX, Outgoing, Packing, run_length};
+use crate::batch_io::{self, BATCH_MAX, Outgoing};
 
 /// Longest datagram kept whole; longer ones are cut by the kernel.
 pub(crate) const DATAGRAM_BYTES_MAX: usize = 9_216;
@@ -77,13 +77,11 @@ fn says_nothing_about_us(error: &io::Error) -> bool {
 }
 
 /// Sends all of `outgoing` that can be sent and answers how many could not, with the last reason. A full send buffer is
-/// waited for a moment; a destination that cannot be reached costs only its own datagram. Neighbours of one size and
-/// target go as a run; where the way does not take that (a small MTU, IPsec), one by one.
+/// waited for a moment; a destination that cannot be reached costs only its own datagram.
 pub(crate) fn send_all(socket: BorrowedFd<'_>, outgoing: &[Outgoing<'_>]) -> (u64, Option<io::Error>) {
     let (mut rest, mut failed, mut reason, mut has_waited) = (outgoing, 0, None, false);
-    let mut packing = Packing::Runs;
     while !rest.is_empty() {
-        match batch_io::send(socket, rest, packing) {
+        match batch_io::send(socket, rest) {
             Ok(sent) => rest = rest.get(sent.max(1)..).unwrap_or_default(),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock && !has_waited => {
@@ -91,7 +89,6 @@ pub(crate) fn send_all(socket: BorrowedFd<'_>, outgoing: &[Outgoing<'_>]) -> (u6
                 let mut waits = [PollFd::new(socket, PollFlags::POLLOUT)];
                 let _ = nix::poll::poll(&mut waits, poll_timeout(SEND_WAIT));
             }
-            Err(_) if packing == Packing::Runs && run_length(rest) > 1 => packing = Packing::Single,
             Err(error) => {
                 failed += 1;
                 reason = Some(error);

@@ -145,12 +145,6 @@ impl Campus {
         host
     }
 
-    /// Has the kernel cut runs of datagrams before they leave the server. Over veth it does not by itself, and a relay
-    /// agent on a packet socket, as `dhcrelay` is, takes a run for one datagram and loses the others.
-    pub(crate) fn cut_runs(&self) {
-        self.server.ip(&["link", "set", "dev", "srv0", "gso_max_segs", "1"]);
-    }
-
     /// How addresses of VLAN A begin.
     pub(crate) fn prefix_a(&self) -> &'static str {
         if self.path == Path4::Direct { "10.77.0." } else { "10.78.0." }

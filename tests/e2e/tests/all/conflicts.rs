@@ -38,8 +38,6 @@ fn squat(path: Path4) {
         return;
     }
     let campus = Campus::with(path, 60, PROBING);
-    // Replies lost on the way would count as waits.
-    campus.cut_runs();
     let squatted = format!("{}100", campus.prefix_a());
     let _squatter = campus.add_host("squat", &format!("{squatted}/24"));
     let hosts: Vec<_> = (1..CLIENTS).map(|number| campus.add_host(&format!("h{number}"), "")).collect();
