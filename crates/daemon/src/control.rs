@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use model::Lease;
+use model::{Lease, LeaseChange};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -83,22 +83,6 @@ pub enum Answer {
         /// How many.
         count: u64,
     },
-}
-
-/// What happened to a lease.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LeaseChange {
-    /// Granted to a client that did not hold it.
-    Granted,
-    /// Renewed by its client.
-    Renewed,
-    /// Given back, or taken away by an operator.
-    Released,
-    /// Ended without renewal.
-    Expired,
-    /// Found in use by somebody else; in quarantine.
-    Declined,
 }
 
 /// A change, as it goes from the DHCP thread to whoever watches.

@@ -15,14 +15,14 @@ use std::{
 };
 
 use dhcp6::{Dhcp6Event, Effect, Engine, Origin, Reply};
-use model::Lease6;
+use model::{Lease6, LeaseChange, LeaseChangeCounts};
 use store::LeaseJournal;
 use tokio::sync::mpsc;
 
 use crate::{
     batch_io::{BATCH_MAX, Outgoing, Target},
     clock::Clock,
-    dhcp_service::Command,
+    dhcp_service::{Command, PoolChanges, pool_changes},
     udp::{BatchSocket, send_all, wait_readable},
 };
 
@@ -35,6 +35,8 @@ pub(crate) struct Dhcp6View {
     pub(crate) counters: dhcp6::Counters,
     /// Name, addresses taken, addresses in all; stateful subnets only.
     pub(crate) pools: Vec<(String, u64, u64)>,
+    /// What happened to leases so far.
+    pub(crate) changes: PoolChanges,
     pub(crate) kernel_drops: u64,
     pub(crate) send_errors: u64,
     /// Batches of leases on disk, and batches that the disk refused.
@@ -52,6 +54,7 @@ pub(crate) struct Dhcp6Service {
     commands: mpsc::Receiver<Command<Engine>>,
     pub(crate) view: Arc<Mutex<Dhcp6View>>,
     stop: Arc<AtomicBool>,
+    changes: LeaseChangeCounts,
     /// What is not the engine's to count.
     own: Dhcp6View,
     /// Replies of the batch in hand.
@@ -76,6 +79,7 @@ impl Dhcp6Service {
             commands,
             view: Arc::default(),
             stop,
+            changes: LeaseChangeCounts::default(),
             own: Dhcp6View::default(),
             replies_now: Vec::new(),
             replies_saved: Vec::new(),
@@ -146,7 +150,7 @@ impl Dhcp6Service {
                 }
                 Effect::Send(reply) if reply.needs_save => self.replies_saved.push(reply),
                 Effect::Send(reply) => self.replies_now.push(reply),
-                Effect::Event(event) => tell(&event),
+                Effect::Event(event) => self.note(&event),
             }
         }
         let (now, mut saved) = (std::mem::take(&mut self.replies_now), std::mem::take(&mut self.replies_saved));
@@ -158,6 +162,23 @@ impl Dhcp6Service {
         self.send(socket, &saved);
         self.replies_now = emptied(now);
         self.replies_saved = emptied(saved);
+    }
+
+    /// Counts what happened to leases; a full pool is an incident by its figures.
+    fn note(&mut self, event: &Dhcp6Event) {
+        let (change, lease) = match event {
+            Dhcp6Event::Bound { lease, renewed } => {
+                (if *renewed { LeaseChange::Renewed } else { LeaseChange::Granted }, lease)
+            }
+            Dhcp6Event::Released { lease } => (LeaseChange::Released, lease),
+            Dhcp6Event::Expired { lease } => (LeaseChange::Expired, lease),
+            Dhcp6Event::Declined { lease } => (LeaseChange::Declined, lease),
+            Dhcp6Event::PoolExhausted { subnet } => {
+                tracing::warn!(subnet = subnet.0, "no IPv6 address is free");
+                return;
+            }
+        };
+        self.changes.add(lease.subnet, change);
     }
 
     fn commit(&mut self) -> bool {
@@ -196,6 +217,10 @@ impl Dhcp6Service {
             pools: pools
                 .map(|(_, name, used, size)| (model::pool_name_v6(name), used, u64::try_from(size).unwrap_or(u64::MAX)))
                 .collect(),
+            changes: pool_changes(
+                &self.changes,
+                self.engine.pool_use().map(|(subnet, name, ..)| (subnet, model::pool_name_v6(name))),
+            ),
             kernel_drops: self.sockets.iter().map(|socket| u64::from(socket.kernel_drops)).sum(),
             ..self.own.clone()
         };
@@ -213,11 +238,4 @@ fn outgoing(reply: &Reply) -> Outgoing<'_> {
 fn emptied(mut replies: Vec<Reply>) -> Vec<Reply> {
     replies.clear();
     replies
-}
-
-/// A full pool is an incident by its figures; of single leases nobody is told yet.
-fn tell(event: &Dhcp6Event) {
-    if let Dhcp6Event::PoolExhausted { subnet } = event {
-        tracing::warn!(subnet = subnet.0, "no IPv6 address is free");
-    }
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use dhcp::{DhcpEvent, Effect, Engine, Origin};
-use model::{ClientKey, HostName, Lease, LeaseState, Timestamp};
+use model::{ClientKey, HostName, Lease, LeaseChange, LeaseChangeCounts, LeaseState, SubnetId, Timestamp};
 use store::LeaseJournal;
 use tokio::sync::{broadcast, mpsc};
 
@@ -23,7 +23,7 @@ use crate::{
     batch_io::BATCH_MAX,
     circuit_labels::{CircuitUse, busiest},
     clock::{Clock, instant},
-    control::{LeaseChange, LeaseEvent},
+    control::LeaseEvent,
     dhcp_commit::Committer,
     dhcp_send::{Addressed, Sender},
     probe::ProbeQueue,
@@ -64,9 +64,14 @@ pub(crate) struct DhcpView {
     pub(crate) kinds: dhcp::fingerprint::KindCounts,
     /// Addresses taken of each class's pools: subnet, class, how many.
     pub(crate) classes: Vec<(String, String, u64)>,
+    /// What happened to leases so far.
+    pub(crate) changes: PoolChanges,
     /// What the busiest circuits hold.
     pub(crate) circuits: Vec<CircuitUse>,
 }
+
+/// Pool, change, how many leases so far.
+pub(crate) type PoolChanges = Vec<(String, LeaseChange, u64)>;
 
 /// A name that DNS should know, or no longer.
 #[derive(Clone, Debug)]
@@ -114,6 +119,7 @@ pub(crate) struct DhcpService {
     pub(crate) view: Arc<Mutex<DhcpView>>,
     stop: Arc<AtomicBool>,
     unique: UniqueClients,
+    changes: LeaseChangeCounts,
     /// The foreign server heard last, and when.
     foreign: Option<(Ipv4Addr, Timestamp)>,
     /// Of the batch in hand.
@@ -161,6 +167,7 @@ impl DhcpService {
             view: Arc::default(),
             stop,
             unique,
+            changes: LeaseChangeCounts::default(),
             foreign: None,
             saves: Vec::new(),
             replies_now: Vec::new(),
@@ -278,6 +285,7 @@ impl DhcpService {
         if change == LeaseChange::Granted {
             self.unique.add(&lease.client);
         }
+        self.changes.add(lease.subnet, change);
         self.tell_names(change, &lease);
         if self.channels.events.receiver_count() > 0 {
             // Watchers that are too slow are told how many they missed.
@@ -320,8 +328,19 @@ impl DhcpService {
                 .class_use()
                 .map(|(subnet, class, used)| (subnet.to_owned(), class.to_owned(), used))
                 .collect(),
+            changes: pool_changes(
+                &self.changes,
+                self.engine.pool_use(now).map(|(subnet, name, ..)| (subnet, name.to_owned())),
+            ),
             circuits: busiest(self.engine.circuit_use()),
         };
         *self.view.lock().unwrap_or_else(PoisonError::into_inner) = view;
     }
+}
+
+/// The counts with the names of their pools.
+pub(crate) fn pool_changes(counts: &LeaseChangeCounts, pools: impl Iterator<Item = (SubnetId, String)>) -> PoolChanges {
+    pools
+        .flat_map(|(subnet, name)| counts.of(subnet).map(move |(change, count)| (name.clone(), change, count)))
+        .collect()
 }

@@ -17,6 +17,7 @@ mod http_service;
 mod incidents;
 mod ipv6;
 mod ipv6_reload;
+mod lease_news;
 mod link_socket;
 mod links6;
 mod log_service;
@@ -34,9 +35,7 @@ mod start;
 mod udp;
 
 pub use clock::Clock;
-pub use control::{
-    Answer as ControlAnswer, LeaseChange, Request as ControlRequest, control_path, request as control_request,
-};
+pub use control::{Answer as ControlAnswer, Request as ControlRequest, control_path, request as control_request};
 pub use dns::{CertificateError, DnsRequest};
 pub use reload::ReloadSource;
 pub use start::{Addresses, Recovered, Running, Settings, StartError, Stopped, start};

@@ -116,6 +116,11 @@ fn dhcp(seen: &Seen, metrics: &mut Vec<Metric>) {
         let help = "New leases by kind of device, as far as its parameter list tells";
         metrics.push(counter("hotstage_dhcp_devices_total", help, &[("kind", kind)], count));
     }
+    for (pool, change, count) in seen.lease_changes() {
+        let help = "Leases granted, renewed, released, expired and declined, by pool";
+        let labels = [("pool", pool.as_str()), ("change", change.as_str())];
+        metrics.push(counter("hotstage_lease_changes_total", help, &labels, *count));
+    }
     for (subnet, class, used) in &seen.dhcp.classes {
         let help = "Addresses taken of the pools of a class";
         let labels = [("pool", subnet.as_str()), ("class", class.as_str())];

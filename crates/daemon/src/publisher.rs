@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, mpsc::SyncSender},
 };
 
-use model::{HistoryPoint, Metric, Sample, Snapshot, SnapshotTalk, Timestamp};
+use model::{HistoryPoint, LeaseChange, Metric, Sample, Snapshot, SnapshotTalk, Timestamp};
 use tokio::sync::watch;
 
 use crate::{
@@ -15,6 +15,7 @@ use crate::{
     dns::DnsView,
     incidents::IncidentBook,
     ipv6::{Ipv6Seen, Ipv6Views},
+    lease_news::LeaseNewsBook,
     log_service::{Batch, IntakeCounters, LogView},
     metrics,
     probe::ProbeView,
@@ -62,6 +63,13 @@ impl Views {
     }
 }
 
+impl Seen {
+    /// Leases changed so far, of both versions of IP.
+    pub(crate) fn lease_changes(&self) -> impl Iterator<Item = &(String, LeaseChange, u64)> {
+        self.dhcp.changes.iter().chain(self.ipv6.dhcp.iter().flat_map(|view| &view.changes))
+    }
+}
+
 pub(crate) struct Publisher {
     pub(crate) views: Views,
     pub(crate) clock: Clock,
@@ -72,6 +80,7 @@ pub(crate) struct Publisher {
     pub(crate) incidents: IncidentBook,
     pub(crate) sender: watch::Sender<Arc<Snapshot>>,
     last: Option<Totals>,
+    lease_news: LeaseNewsBook,
     history_step: usize,
     history_skipped: usize,
 }
@@ -118,6 +127,7 @@ impl Publisher {
             incidents,
             sender,
             last: None,
+            lease_news: LeaseNewsBook::default(),
             history_step: 1,
             history_skipped: 0,
         }
@@ -131,6 +141,9 @@ impl Publisher {
         let changes = self.incidents.observe(now, &self.skeleton, &seen);
         if changes {
             self.skeleton.incidents_open = self.incidents.open_sentences();
+        }
+        if self.lease_news.observe(now, seen.lease_changes().cloned().collect()) {
+            self.skeleton.lease_news = self.lease_news.news();
         }
         self.skeleton.metrics = metrics::all(&self.skeleton, &seen);
         if sample {

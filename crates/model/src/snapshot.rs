@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceId, FloorId, RoomId, Timestamp};
+use crate::{DeviceId, FloorId, LeaseNews, RoomId, Timestamp};
 
 /// The state of the event at one moment, as shown on the live page and in `/metrics`.
 ///
@@ -35,6 +35,8 @@ pub struct Snapshot {
     pub history: Vec<HistoryPoint>,
     /// Incidents that are open, as one sentence each.
     pub incidents_open: Vec<String>,
+    /// What happened to leases lately, newest first; bounded.
+    pub lease_news: Vec<LeaseNews>,
     /// Everything `/metrics` says, in the order it is said.
     pub metrics: Vec<Metric>,
 }

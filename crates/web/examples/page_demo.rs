@@ -3,7 +3,10 @@
 
 use std::{error::Error, f64::consts::PI, sync::Arc, time::Duration};
 
-use model::{AccessPointLoad, EventCard, HistoryPoint, PoolUse, Rates, RoomLoad, Snapshot, SnapshotTalk, Timestamp};
+use model::{
+    AccessPointLoad, EventCard, HistoryPoint, LeaseChange, LeaseNews, PoolUse, Rates, RoomLoad, Snapshot, SnapshotTalk,
+    Timestamp,
+};
 use tokio::{net::TcpListener, sync::watch, time};
 
 /// 2019-09-16 09:00 in Tokyo.
@@ -110,6 +113,15 @@ fn snapshot(tick: u32) -> Snapshot {
         talks_next: talks(tick, 45),
         history: (0..=tick % DAY).map(point).collect(),
         incidents_open: vec!["74 stations are associated with ap-ume-1, 60 are planned".to_owned()],
+        lease_news: vec![
+            LeaseNews {
+                at: at(tick),
+                pool: "attendee".to_owned(),
+                change: LeaseChange::Granted,
+                count: clients / 9 + 1,
+            },
+            LeaseNews { at: at(tick), pool: "staff".to_owned(), change: LeaseChange::Expired, count: 2 },
+        ],
         metrics: Vec::new(),
     }
 }

@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use jiff::tz::TimeZone;
-use model::{AccessPointLoad, Snapshot, SnapshotTalk, Timestamp};
+use model::{AccessPointLoad, LeaseNews, Snapshot, SnapshotTalk, Timestamp};
 use serde::Deserialize;
 
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
     language::Language,
     words::{Words, words},
 };
+
+/// Lines about leases; more would push the incidents off a hall screen.
+const LEASE_NEWS_SHOWN: usize = 6;
 
 /// What the reader asked for.
 #[derive(Deserialize, Default)]
@@ -77,6 +80,7 @@ struct Figures<'a> {
     log_rate: String,
     hit_percent: u32,
     course: Course,
+    lease_news: Vec<NewsLine<'a>>,
     talks_now: Vec<TalkLine<'a>>,
     talks_next: Vec<TalkLine<'a>>,
 }
@@ -97,6 +101,14 @@ struct TalkLine<'a> {
     hours: String,
     room: &'a str,
     title: &'a str,
+}
+
+/// What happened to leases of one pool.
+struct NewsLine<'a> {
+    time: String,
+    pool: &'a str,
+    count: String,
+    change: &'static str,
 }
 
 /// The course so far, as points of an SVG polyline in a box of 600 by 120.
@@ -140,10 +152,21 @@ impl<'a> Figures<'a> {
             log_rate: rate(rates.log_lines),
             hit_percent: (rates.dns_hit_ratio * 100.0).round() as u32,
             course: course(snapshot),
+            lease_news: lease_news(snapshot, words, &zone),
             talks_now: talk_lines(&snapshot.talks_now, &zone),
             talks_next: talk_lines(&snapshot.talks_next, &zone),
         }
     }
+}
+
+fn lease_news<'a>(snapshot: &'a Snapshot, words: &Words, zone: &TimeZone) -> Vec<NewsLine<'a>> {
+    let line = |news: &'a LeaseNews| NewsLine {
+        time: local(news.at, zone, "%H:%M:%S"),
+        pool: &news.pool,
+        count: count(news.count),
+        change: words.lease_changes.get(news.change as usize).copied().unwrap_or_default(),
+    };
+    snapshot.lease_news.iter().take(LEASE_NEWS_SHOWN).map(line).collect()
 }
 
 fn bar<'a>(words: &Words, name: &'a str, place: &'a str, value: u64, capacity: u64) -> Bar<'a> {

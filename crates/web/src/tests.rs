@@ -5,8 +5,8 @@ use axum::{
     http::{Request, Response, StatusCode, header},
 };
 use model::{
-    AccessPointLoad, EventCard, HistoryPoint, Metric, MetricKind, PoolUse, Rates, RoomLoad, Snapshot, SnapshotTalk,
-    Timestamp,
+    AccessPointLoad, EventCard, HistoryPoint, LeaseChange, LeaseNews, Metric, MetricKind, PoolUse, Rates, RoomLoad,
+    Snapshot, SnapshotTalk, Timestamp,
 };
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -73,6 +73,10 @@ fn snapshot() -> Snapshot {
             HistoryPoint { at: AT, clients: 0, dhcp_acks: 0.0, dns_queries: 0.0, log_lines: 0.0 },
             HistoryPoint { at: AT, clients: 812, dhcp_acks: 0.0, dns_queries: 0.0, log_lines: 0.0 },
         ],
+        lease_news: vec![
+            LeaseNews { at: AT, pool: "guest <u>".to_owned(), change: LeaseChange::Granted, count: 1_234 },
+            LeaseNews { at: AT, pool: "staff".to_owned(), change: LeaseChange::Declined, count: 1 },
+        ],
         metrics: vec![
             metric("hotstage_clients", MetricKind::Gauge, &[], 812.0),
             metric("hotstage_dhcp_messages_total", MetricKind::Counter, &[("type", "a\"b\\c\nd")], 5.0),
@@ -105,7 +109,7 @@ fn text(path: &str, headers: &[(header::HeaderName, &str)]) -> (StatusCode, Stri
 fn what_the_plan_says_is_escaped() {
     let (status, html) = text("/", &[]);
     assert_eq!(status, StatusCode::OK);
-    for raw in ["<script>alert", "<b>", "<i>"] {
+    for raw in ["<script>alert", "<b>", "<i>", "<u>"] {
         assert!(!html.contains(raw), "{raw} in {html}");
     }
     assert!(html.contains("Event &#60;script&#62;"), "{html}");
@@ -121,6 +125,15 @@ fn both_languages_are_whole() {
     assert!(english.contains("16 September") && japanese.contains("9月16日") && english.contains("11:30"));
     assert!(english.contains("11:30–12:00"));
     assert!(english.contains("rehearsal ×1200") && japanese.contains("リハーサル ×1200"));
+}
+
+#[test]
+fn what_happened_to_leases_is_counted_and_nobody_named() {
+    let (_, html) = text("/?lang=en", &[]);
+    assert!(html.contains("11:30:00</span> guest &#60;u&#62;: <strong>1,234</strong> new"), "{html}");
+    assert!(html.contains("staff: <strong>1</strong> address in use by another"), "{html}");
+    let (_, html) = text("/?lang=ja", &[]);
+    assert!(html.contains("<strong>1</strong> 重複のため隔離"), "{html}");
 }
 
 #[test]

@@ -5,8 +5,8 @@ mod filter;
 use std::io::{self, Write as _};
 
 use anyhow::{Context, Result, bail};
-use daemon::{Clock, ControlAnswer, ControlRequest, LeaseChange};
-use model::{Lease, Lease6, LeaseState};
+use daemon::{Clock, ControlAnswer, ControlRequest};
+use model::{Lease, Lease6, LeaseChange, LeaseState};
 use serde::Serialize;
 
 use crate::{
@@ -106,7 +106,7 @@ fn show(format: TableFormat, change: LeaseChange, lease: &Lease) -> Result<()> {
         row: Row,
     }
     let row = row(lease);
-    let name = format!("{change:?}").to_lowercase();
+    let name = change.as_str();
     let mut out = io::stdout().lock();
     let written = match format {
         TableFormat::Json => serde_json::to_writer(&mut out, &Changed { change, row })
@@ -114,7 +114,7 @@ fn show(format: TableFormat, change: LeaseChange, lease: &Lease) -> Result<()> {
             .and_then(|()| writeln!(out)),
         TableFormat::Csv => {
             let mut writer = csv::WriterBuilder::new().from_writer(vec![]);
-            let record = [name].into_iter().chain(cells(&row));
+            let record = [name.to_owned()].into_iter().chain(cells(&row));
             writer.write_record(record)?;
             out.write_all(&writer.into_inner()?)
         }

@@ -54,7 +54,7 @@ pub(super) fn replay<L: JournalRecord>(
     visit: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Replayed> {
     let snapshot = segment::numbered(dir, SNAPSHOT_PREFIX)?.into_iter().rfind(|&number| number <= through);
-    let mut replay = Replay::<L, _> { replayed: Replayed::default(), seen: HashSet::new(), visit };
+    let mut replay = Replay::<L, _> { replayed: Replayed::default(), seen: HashSet::default(), visit };
     for sequence in segment::sequences(dir)?.into_iter().rev() {
         if snapshot.is_some_and(|number| sequence <= number) || sequence > through {
             continue;
@@ -83,7 +83,8 @@ pub(super) fn replay<L: JournalRecord>(
 
 struct Replay<L: JournalRecord, V> {
     replayed: Replayed,
-    seen: HashSet<L::Key>,
+    /// Seeded: the keys are addresses that clients may have a say in.
+    seen: HashSet<L::Key, foldhash::fast::RandomState>,
     visit: V,
 }
 
