@@ -24,6 +24,7 @@ mod log_service;
 mod metrics;
 mod metrics6;
 mod packet;
+mod page_reload;
 mod probe;
 mod probe_packets;
 mod publisher;

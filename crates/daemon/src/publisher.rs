@@ -18,6 +18,7 @@ use crate::{
     lease_news::LeaseNewsBook,
     log_service::{Batch, IntakeCounters, LogView},
     metrics,
+    page_reload::{PlannedPage, WantedPage, replace_plan},
     probe::ProbeView,
     rogue_watch::{RogueSeen, RogueView},
 };
@@ -79,6 +80,7 @@ pub(crate) struct Publisher {
     pub(crate) samples: SyncSender<Batch>,
     pub(crate) incidents: IncidentBook,
     pub(crate) sender: watch::Sender<Arc<Snapshot>>,
+    wanted: WantedPage,
     last: Option<Totals>,
     lease_news: LeaseNewsBook,
     history_step: usize,
@@ -112,20 +114,21 @@ impl Publisher {
     pub(crate) fn new(
         views: Views,
         clock: Clock,
-        skeleton: Snapshot,
-        talks: Vec<SnapshotTalk>,
+        page: PlannedPage,
         samples: SyncSender<Batch>,
         incidents: IncidentBook,
         sender: watch::Sender<Arc<Snapshot>>,
+        wanted: WantedPage,
     ) -> Self {
         Self {
             views,
             clock,
-            skeleton,
-            talks,
+            skeleton: page.skeleton,
+            talks: page.talks,
             samples,
             incidents,
             sender,
+            wanted,
             last: None,
             lease_news: LeaseNewsBook::default(),
             history_step: 1,
@@ -135,6 +138,10 @@ impl Publisher {
 
     /// Looks once and publishes; with `sample`, also stores what it saw.
     pub(crate) fn tick(&mut self, sample: bool) {
+        if let Some(wanted) = self.wanted.take() {
+            replace_plan(&mut self.skeleton, wanted.skeleton);
+            self.talks = wanted.talks;
+        }
         let now = self.clock.now();
         let seen = self.views.read();
         self.update(now, &seen);

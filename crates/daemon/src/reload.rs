@@ -17,6 +17,7 @@ use crate::{
     control::{Answer, ask, stopped},
     dhcp_service::DhcpCommand,
     ipv6::Ipv6Reload,
+    page_reload::{PlannedPage, WantedPage},
 };
 
 /// Reads the plan again; the error says, in lines for a person, why it cannot be used.
@@ -54,6 +55,7 @@ pub(crate) struct Reloader {
     current: Mutex<ServiceSettings>,
     adjustment: Adjustment,
     ipv6: Ipv6Reload,
+    page: WantedPage,
 }
 
 impl Reloader {
@@ -62,8 +64,9 @@ impl Reloader {
         current: ServiceSettings,
         adjustment: Adjustment,
         ipv6: Ipv6Reload,
+        page: WantedPage,
     ) -> Self {
-        Self { source, current: Mutex::new(current), adjustment, ipv6 }
+        Self { source, current: Mutex::new(current), adjustment, ipv6, page }
     }
 
     /// Reads the plan and says what changes; changes it when `apply`.
@@ -87,6 +90,9 @@ impl Reloader {
         let mut says = self.needs_restart(&wanted);
         says.extend(words(&preview));
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if current.snapshot != wanted.snapshot || current.talks != wanted.talks {
+            says.push("the live page: rooms, access points, pools, talks or names change".to_owned());
+        }
         match self.ipv6.preview(&current, &wanted).await {
             Ok(lines) => says.extend(lines),
             Err(why) => return Answer::Refused { says: vec![why, "nothing was changed".to_owned()] },
@@ -108,6 +114,9 @@ impl Reloader {
                 current.dhcp = wanted.dhcp;
                 current.dhcp6 = wanted.dhcp6;
                 current.links6 = wanted.links6;
+                self.page.ask(PlannedPage { skeleton: wanted.snapshot.clone(), talks: wanted.talks.clone() });
+                current.snapshot = wanted.snapshot;
+                current.talks = wanted.talks;
                 says.push("applied".to_owned());
                 Answer::Done { says }
             }
@@ -127,10 +136,7 @@ impl Reloader {
                 "DNS upstreams, zones and names of devices",
                 current.dns != wanted.dns || current.dns_serving != wanted.dns_serving,
             ),
-            (
-                "rooms, access points, pools and talks on the live page",
-                current.snapshot != wanted.snapshot || current.talks != wanted.talks,
-            ),
+            ("devices that log lines are told apart by", current.syslog != wanted.syslog),
         ];
         let others = others.iter().filter(|(_, is_changed)| *is_changed);
         named.chain(others.map(|(what, _)| format!("needs a restart: {what}"))).collect()

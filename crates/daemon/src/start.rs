@@ -34,6 +34,7 @@ use crate::{
     incidents::IncidentBook,
     ipv6::Ipv6,
     log_service::{Batch, Intake, IntakeCounters, LogView, LogWriter, QUEUE_BATCHES_MAX},
+    page_reload::{PlannedPage, WantedPage},
     probe::{ProbeService, ProbeSockets},
     publisher::{Publisher, Views},
     reload::{Adjustment, ReloadSource, Reloader},
@@ -286,7 +287,9 @@ pub fn start(
     let ipv6 = Ipv6::start(&services, &listen.dhcp6, &state, &clock, seed.wrapping_add(2), &stop)?;
     addresses.dhcp6.clone_from(&ipv6.addresses);
     let adjust = adjustment(&clock, &sockets.direct, probe_sockets.can_probe());
-    let reloader = reload.map(|source| Reloader::new(source, services.clone(), adjust.clone(), ipv6.reload));
+    let page = WantedPage::default();
+    let reloader =
+        reload.map(|source| Reloader::new(source, services.clone(), adjust.clone(), ipv6.reload, page.clone()));
     let mut dhcp_settings = services.dhcp;
     adjust.apply(&mut dhcp_settings);
     let mut dhcp_engine = dhcp::Engine::new(dhcp_settings, seed)?;
@@ -353,8 +356,8 @@ pub fn start(
         rogue: rogue.view.clone(),
     };
     let (sender, snapshots) = watch::channel(Arc::new(services.snapshot.clone()));
-    let mut publisher =
-        Publisher::new(views, clock, services.snapshot, services.talks, queue, IncidentBook::new(Some(book)), sender);
+    let shown = PlannedPage { skeleton: services.snapshot, talks: services.talks };
+    let mut publisher = Publisher::new(views, clock, shown, queue, IncidentBook::new(Some(book)), sender, page);
     publisher.tick(false);
 
     let mut threads = Vec::new();

@@ -13,7 +13,7 @@ use crate::header::{self, Header};
 ///
 /// The year of a line without one comes from its receive time. Both maps hold what the plan holds, never what
 /// the network sends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Context {
     /// Device name by source address. It goes before the host a line claims: addresses are ours, host fields are not.
     pub hosts_by_address: HashMap<IpAddr, String, FixedState>,
