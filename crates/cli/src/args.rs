@@ -265,7 +265,7 @@ pub(crate) struct Leases {
     pub(crate) watch: bool,
     /// Take this lease away from its client; the services must run
     #[arg(long, value_name = "ADDRESS")]
-    pub(crate) release: Option<std::net::Ipv4Addr>,
+    pub(crate) release: Option<std::net::IpAddr>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -5,14 +5,14 @@
 
 use std::{
     fs, io,
-    net::Ipv4Addr,
+    net::IpAddr,
     os::unix::net::UnixListener,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
 
-use model::{Lease, LeaseChange};
+use model::{Lease, Lease6, LeaseChange};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -44,7 +44,7 @@ pub enum Request {
     /// Take a lease away from its client, e.g. because it is known to have left.
     ReleaseLease {
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
     },
     /// Read the plan again and say what would change, or change it.
     Reload {
@@ -78,6 +78,13 @@ pub enum Answer {
         /// The lease, as saved.
         lease: Lease,
     },
+    /// A lease of an IPv6 address has changed.
+    Lease6 {
+        /// How.
+        change: LeaseChange,
+        /// The lease, as saved.
+        lease: Lease6,
+    },
     /// So many changes could not be told because they were not read in time.
     Missed {
         /// How many.
@@ -85,8 +92,12 @@ pub enum Answer {
     },
 }
 
-/// A change, as it goes from the DHCP thread to whoever watches.
-pub(crate) type LeaseEvent = (LeaseChange, Lease);
+/// A change, as it goes from the DHCP threads to whoever watches.
+#[derive(Clone, Debug)]
+pub(crate) enum LeaseEvent {
+    V4(LeaseChange, Lease),
+    V6(LeaseChange, Lease6),
+}
 
 /// Where the control socket of a state directory is.
 pub fn control_path(state: &Path) -> PathBuf {
@@ -97,6 +108,8 @@ pub fn control_path(state: &Path) -> PathBuf {
 #[derive(Clone)]
 pub(crate) struct Control {
     pub(crate) commands: mpsc::Sender<DhcpCommand>,
+    /// `None` where DHCPv6 is not served.
+    pub(crate) commands6: Option<mpsc::Sender<Command<dhcp6::Engine>>>,
     pub(crate) events: broadcast::Sender<LeaseEvent>,
     pub(crate) reloader: Option<Arc<Reloader>>,
     pub(crate) dns: EngineHandle,
@@ -162,12 +175,19 @@ impl Control {
         match self.reload(true).await {
             Answer::Done { says } => says.iter().for_each(|line| tracing::info!("reload: {line}")),
             Answer::Refused { says } => says.iter().for_each(|line| tracing::error!("reload: {line}")),
-            Answer::Lease { .. } | Answer::Missed { .. } => {}
+            Answer::Lease { .. } | Answer::Lease6 { .. } | Answer::Missed { .. } => {}
         }
     }
 
-    async fn release(&self, address: Ipv4Addr) -> Answer {
-        match ask(&self.commands, move |engine, now| engine.release(address, now)).await {
+    async fn release(&self, address: IpAddr) -> Answer {
+        let outcome = match (address, &self.commands6) {
+            (IpAddr::V4(address), _) => ask(&self.commands, move |engine, now| engine.release(address, now)).await,
+            (IpAddr::V6(address), Some(commands)) => {
+                ask(commands, move |engine, now| engine.release(address, now)).await
+            }
+            (IpAddr::V6(_), None) => Some(false),
+        };
+        match outcome {
             Some(true) => {
                 Answer::Done { says: vec![format!("{address} is free; its client asks again when it renews")] }
             }
@@ -180,7 +200,8 @@ impl Control {
         let mut events = self.events.subscribe();
         loop {
             let answer = match events.recv().await {
-                Ok((change, lease)) => Answer::Lease { change, lease },
+                Ok(LeaseEvent::V4(change, lease)) => Answer::Lease { change, lease },
+                Ok(LeaseEvent::V6(change, lease)) => Answer::Lease6 { change, lease },
                 Err(broadcast::error::RecvError::Lagged(count)) => Answer::Missed { count },
                 Err(broadcast::error::RecvError::Closed) => return Ok(()),
             };

@@ -17,11 +17,12 @@ use std::{
 use dhcp6::{Dhcp6Event, Effect, Engine, Origin, Reply};
 use model::{Lease6, LeaseChange, LeaseChangeCounts};
 use store::LeaseJournal;
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     batch_io::{BATCH_MAX, Outgoing, Target},
     clock::Clock,
+    control::LeaseEvent,
     dhcp_service::{Command, PoolChanges, pool_changes},
     udp::{BatchSocket, send_all, wait_readable},
 };
@@ -52,6 +53,7 @@ pub(crate) struct Dhcp6Service {
     sockets: Vec<BatchSocket>,
     clock: Clock,
     commands: mpsc::Receiver<Command<Engine>>,
+    events: broadcast::Sender<LeaseEvent>,
     pub(crate) view: Arc<Mutex<Dhcp6View>>,
     stop: Arc<AtomicBool>,
     changes: LeaseChangeCounts,
@@ -68,7 +70,7 @@ impl Dhcp6Service {
         journal: LeaseJournal<Lease6>,
         sockets: Vec<BatchSocket>,
         clock: Clock,
-        commands: mpsc::Receiver<Command<Engine>>,
+        (commands, events): (mpsc::Receiver<Command<Engine>>, broadcast::Sender<LeaseEvent>),
         stop: Arc<AtomicBool>,
     ) -> Self {
         let service = Self {
@@ -77,6 +79,7 @@ impl Dhcp6Service {
             sockets,
             clock,
             commands,
+            events,
             view: Arc::default(),
             stop,
             changes: LeaseChangeCounts::default(),
@@ -150,7 +153,7 @@ impl Dhcp6Service {
                 }
                 Effect::Send(reply) if reply.needs_save => self.replies_saved.push(reply),
                 Effect::Send(reply) => self.replies_now.push(reply),
-                Effect::Event(event) => self.note(&event),
+                Effect::Event(event) => self.note(event),
             }
         }
         let (now, mut saved) = (std::mem::take(&mut self.replies_now), std::mem::take(&mut self.replies_saved));
@@ -164,11 +167,11 @@ impl Dhcp6Service {
         self.replies_saved = emptied(saved);
     }
 
-    /// Counts what happened to leases; a full pool is an incident by its figures.
-    fn note(&mut self, event: &Dhcp6Event) {
+    /// Counts what happened to leases and tells who watches; a full pool is an incident by its figures.
+    fn note(&mut self, event: Dhcp6Event) {
         let (change, lease) = match event {
             Dhcp6Event::Bound { lease, renewed } => {
-                (if *renewed { LeaseChange::Renewed } else { LeaseChange::Granted }, lease)
+                (if renewed { LeaseChange::Renewed } else { LeaseChange::Granted }, lease)
             }
             Dhcp6Event::Released { lease } => (LeaseChange::Released, lease),
             Dhcp6Event::Expired { lease } => (LeaseChange::Expired, lease),
@@ -179,6 +182,10 @@ impl Dhcp6Service {
             }
         };
         self.changes.add(lease.subnet, change);
+        if self.events.receiver_count() > 0 {
+            // Watchers that are too slow are told how many they missed.
+            let _ = self.events.send(LeaseEvent::V6(change, lease));
+        }
     }
 
     fn commit(&mut self) -> bool {

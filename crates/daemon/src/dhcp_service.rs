@@ -289,7 +289,7 @@ impl DhcpService {
         self.tell_names(change, &lease);
         if self.channels.events.receiver_count() > 0 {
             // Watchers that are too slow are told how many they missed.
-            let _ = self.channels.events.send((change, lease));
+            let _ = self.channels.events.send(LeaseEvent::V4(change, lease));
         }
     }
 

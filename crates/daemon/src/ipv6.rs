@@ -14,10 +14,11 @@ use generate::{Link6, ServiceSettings};
 use model::Duid;
 use socket2::SockRef;
 use store::{JournalLimits, LeaseJournal, StateDir};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     clock::Clock,
+    control::LeaseEvent,
     dhcp_service::{COMMANDS_MAX, Command},
     dhcp6_service::{Dhcp6Service, Dhcp6View},
     links6::{Interface, Links, interfaces},
@@ -97,6 +98,7 @@ impl Ipv6 {
         state: &StateDir,
         clock: &Clock,
         seed: u64,
+        events: &broadcast::Sender<LeaseEvent>,
         stop: &Arc<AtomicBool>,
     ) -> Result<Self, StartError> {
         let mut started = Self::default();
@@ -111,7 +113,7 @@ impl Ipv6 {
             is_clock_steady: matches!(clock, Clock::Rehearsal { .. }),
         };
         if !listen.is_empty() {
-            started.start_dhcp(services, listen, state, clock, seed, stop, &adjustment, &interfaces)?;
+            started.start_dhcp(services, listen, state, clock, seed, events, stop, &adjustment, &interfaces)?;
         }
         started.start_ra(services, clock, seed, stop, &adjustment)?;
         started.reload.adjustment = adjustment;
@@ -126,6 +128,7 @@ impl Ipv6 {
         state: &StateDir,
         clock: &Clock,
         seed: u64,
+        events: &broadcast::Sender<LeaseEvent>,
         stop: &Arc<AtomicBool>,
         adjustment: &Ipv6Adjustment,
         interfaces: &[Interface],
@@ -145,7 +148,8 @@ impl Ipv6 {
             engine.restore(lease, now);
         }
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-        let service = Dhcp6Service::new(engine, journal, sockets, clock.clone(), receiver, Arc::clone(stop));
+        let channels = (receiver, events.clone());
+        let service = Dhcp6Service::new(engine, journal, sockets, clock.clone(), channels, Arc::clone(stop));
         self.views.dhcp = Some(Arc::clone(&service.view));
         self.reload.dhcp = Some(commands);
         self.dhcp = Some(service);

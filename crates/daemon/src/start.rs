@@ -284,7 +284,9 @@ pub fn start(
 
     let probe_sockets = ProbeSockets::open();
     say_what_is_not_served(&services, &probe_sockets);
-    let ipv6 = Ipv6::start(&services, &listen.dhcp6, &state, &clock, seed.wrapping_add(2), &stop)?;
+    let (events, _) = broadcast::channel(control::EVENTS_MAX);
+    let ipv6 = Ipv6::start(&services, &listen.dhcp6, &state, &clock, seed.wrapping_add(2), &events, &stop)?;
+    let commands6 = ipv6.reload.dhcp.clone();
     addresses.dhcp6.clone_from(&ipv6.addresses);
     let adjust = adjustment(&clock, &sockets.direct, probe_sockets.can_probe());
     let page = WantedPage::default();
@@ -308,7 +310,6 @@ pub fn start(
     dhcp_engine.restore_all(leases, now);
 
     let (commands, commands_receiver) = mpsc::channel(COMMANDS_MAX);
-    let (events, _) = broadcast::channel(control::EVENTS_MAX);
     let mut random = ChaCha12Rng::seed_from_u64(seed.wrapping_add(3));
     let (probe, probes) =
         ProbeService::new(probe_sockets, commands.clone(), clock.clone(), Arc::clone(&stop), &mut random)?;
@@ -329,7 +330,7 @@ pub fn start(
         stop: Arc::clone(&stop),
     };
     let (dns_threads, dns_engine) = dns.threads()?;
-    let control = Control { commands, events: events.clone(), reloader: reloader.map(Arc::new), dns: dns_engine };
+    let control = Control { commands, commands6, events, reloader: reloader.map(Arc::new), dns: dns_engine };
     let (queue, batches) = sync_channel::<Batch>(QUEUE_BATCHES_MAX);
     let log_view = Arc::new(Mutex::new(LogView::default()));
     let writer = LogWriter {

@@ -72,17 +72,7 @@ impl Engine {
     /// RFC 8415 section 18.3.7.
     pub(crate) fn on_release(&mut self, request: &Request<'_>) {
         self.counters.releases += 1;
-        self.give_back(request, "released", |engine, address| {
-            let lease = engine.bindings.update(address, |lease| {
-                lease.state = LeaseState::Released;
-                lease.expires = request.now;
-                lease.preferred_until = lease.preferred_until.min(request.now);
-                false
-            });
-            let lease = lease.cloned();
-            engine.effects.extend(lease.iter().cloned().map(Effect::Save));
-            engine.effects.extend(lease.map(|lease| Effect::Event(Dhcp6Event::Released { lease })));
-        });
+        self.give_back(request, "released", |engine, address| engine.end(address, request.now));
     }
 
     /// RFC 8415 section 18.3.8.

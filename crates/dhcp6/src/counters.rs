@@ -32,6 +32,8 @@ pub struct Counters {
     pub over_limit: u64,
     /// Leases granted or renewed.
     pub leases_granted: u64,
+    /// Leases taken away by an operator.
+    pub leases_taken: u64,
     /// Leases that ended without renewal or release.
     pub leases_expired: u64,
     /// Ended leases forgotten early because `leases_max` was reached.

@@ -116,6 +116,19 @@ impl Engine {
         Ok(())
     }
 
+    /// An operator takes a lease from its client, which is told so when it renews and may ask anew (RFC 8415 section
+    /// 18.3.4). False when the address is leased to nobody.
+    pub fn release(&mut self, address: Ipv6Addr, now: Timestamp) -> bool {
+        let now = self.advance(now);
+        let is_bound =
+            self.bindings.slot(address).is_some_and(|slot| slot.is_held && slot.lease.state == LeaseState::Bound);
+        if is_bound {
+            self.counters.leases_taken += 1;
+            self.end(address, now);
+        }
+        is_bound
+    }
+
     /// Reads one datagram and decides. What cannot be understood is counted and dropped.
     pub fn on_packet(&mut self, now: Timestamp, origin: &Origin, bytes: &[u8]) {
         let now = self.advance(now);

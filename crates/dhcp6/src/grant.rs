@@ -2,7 +2,7 @@
 
 use std::net::Ipv6Addr;
 
-use model::{Lease6, LeaseState};
+use model::{Lease6, LeaseState, Timestamp};
 
 use crate::{Dhcp6Event, Effect, Engine, answers::end_of, request::Request};
 
@@ -20,20 +20,26 @@ impl Engine {
             return false;
         }
         if let Some(previous) = previous {
-            let ended = self.bindings.update(previous, |lease| {
-                lease.state = LeaseState::Released;
-                lease.expires = request.now;
-                false
-            });
-            if let Some(lease) = ended.cloned() {
-                self.effects.push_back(Effect::Save(lease.clone()));
-                self.effects.push_back(Effect::Event(Dhcp6Event::Released { lease }));
-            }
+            self.end(previous, request.now);
         }
         self.counters.leases_granted += 1;
         self.effects.push_back(Effect::Save(lease.clone()));
         self.effects.push_back(Effect::Event(Dhcp6Event::Bound { lease, renewed }));
         true
+    }
+
+    /// Ends a lease: its address goes to others last.
+    pub(crate) fn end(&mut self, address: Ipv6Addr, now: Timestamp) {
+        let lease = self.bindings.update(address, |lease| {
+            lease.state = LeaseState::Released;
+            lease.expires = now;
+            lease.preferred_until = lease.preferred_until.min(now);
+            false
+        });
+        if let Some(lease) = lease.cloned() {
+            self.effects.push_back(Effect::Save(lease.clone()));
+            self.effects.push_back(Effect::Event(Dhcp6Event::Released { lease }));
+        }
     }
 
     fn lease_for(&self, request: &Request<'_>, iaid: u32, address: Ipv6Addr) -> Lease6 {

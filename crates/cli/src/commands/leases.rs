@@ -4,7 +4,7 @@ mod filter;
 
 use std::io::{self, Write as _};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use daemon::{Clock, ControlAnswer, ControlRequest};
 use model::{Lease, Lease6, LeaseChange, LeaseState};
 use serde::Serialize;
@@ -38,7 +38,7 @@ const COLUMNS: [&str; 8] = ["address", "state", "mac", "host_name", "circuit", "
 
 pub(crate) fn run(arguments: &Leases) -> Result<Answer> {
     if let Some(address) = arguments.release {
-        return release(arguments, address);
+        return ask_services(&arguments.records.state, &ControlRequest::ReleaseLease { address });
     }
     let filter = Filter::new(arguments)?;
     if arguments.watch {
@@ -55,22 +55,6 @@ pub(crate) fn run(arguments: &Leases) -> Result<Answer> {
     Ok(Answer::Good)
 }
 
-fn release(arguments: &Leases, address: std::net::Ipv4Addr) -> Result<Answer> {
-    match ask_services(&arguments.records.state, &ControlRequest::ReleaseLease { address })? {
-        Some(ControlAnswer::Done { says }) => {
-            says.iter().try_for_each(|line| output::line(line))?;
-            Ok(Answer::Good)
-        }
-        Some(ControlAnswer::Refused { says }) => {
-            says.iter().for_each(|line| output::note(line));
-            Ok(Answer::Bad)
-        }
-        Some(ControlAnswer::Lease { .. } | ControlAnswer::Missed { .. }) | None => {
-            bail!("the services ended before they answered")
-        }
-    }
-}
-
 /// One line for each change, JSON lines or CSV rows for programs.
 fn watch(arguments: &Leases, filter: &Filter) -> Result<Answer> {
     let format = arguments.records.format;
@@ -80,8 +64,11 @@ fn watch(arguments: &Leases, filter: &Filter) -> Result<Answer> {
     let mut outcome = Ok(());
     hear_services(&arguments.records.state, &ControlRequest::WatchLeases, |answer| {
         outcome = match answer {
-            ControlAnswer::Lease { change, lease } if filter.wants(&lease) => show(format, change, &lease),
-            ControlAnswer::Lease { .. } => Ok(()),
+            ControlAnswer::Lease { change, lease } if !arguments.v6 && filter.wants(&lease) => {
+                show(format, change, row(&lease))
+            }
+            ControlAnswer::Lease6 { change, lease } if filter.wants6(&lease) => show(format, change, row6(&lease)),
+            ControlAnswer::Lease { .. } | ControlAnswer::Lease6 { .. } => Ok(()),
             ControlAnswer::Missed { count } => {
                 output::note(&format!("{count} changes were missed: they came faster than they could be shown"));
                 Ok(())
@@ -98,14 +85,13 @@ fn watch(arguments: &Leases, filter: &Filter) -> Result<Answer> {
     Ok(Answer::Good)
 }
 
-fn show(format: TableFormat, change: LeaseChange, lease: &Lease) -> Result<()> {
+fn show(format: TableFormat, change: LeaseChange, row: Row) -> Result<()> {
     #[derive(Serialize)]
     struct Changed {
         change: LeaseChange,
         #[serde(flatten)]
         row: Row,
     }
-    let row = row(lease);
     let name = change.as_str();
     let mut out = io::stdout().lock();
     let written = match format {

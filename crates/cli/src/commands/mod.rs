@@ -21,7 +21,7 @@ use anyhow::{Context, Result, bail};
 use daemon::{ControlAnswer, ControlRequest};
 use model::{Severity, Timestamp};
 
-use crate::{args::PlanArguments, output, plan_dir};
+use crate::{Answer, args::PlanArguments, output, plan_dir};
 
 /// The plan, if `check` has no error to say about it; else says them and gives `None`.
 pub(crate) fn approved(arguments: &PlanArguments) -> Result<Option<ApprovedPlan>> {
@@ -40,14 +40,24 @@ pub(crate) fn approved(arguments: &PlanArguments) -> Result<Option<ApprovedPlan>
     }
 }
 
-/// The first answer of the services that run on `state`; `None` when they ended instead.
-pub(crate) fn ask_services(state: &Path, request: &ControlRequest) -> Result<Option<ControlAnswer>> {
+/// Asks the services that run on `state` for one thing and shows what they say about it.
+pub(crate) fn ask_services(state: &Path, request: &ControlRequest) -> Result<Answer> {
     let mut first = None;
     hear_services(state, request, |answer| {
         first = Some(answer);
         false
     })?;
-    Ok(first)
+    match first {
+        Some(ControlAnswer::Done { says }) => {
+            says.iter().try_for_each(|line| output::line(line))?;
+            Ok(Answer::Good)
+        }
+        Some(ControlAnswer::Refused { says }) => {
+            says.iter().for_each(|line| output::note(line));
+            Ok(Answer::Bad)
+        }
+        Some(_) | None => bail!("the services ended before they answered"),
+    }
 }
 
 /// Hands each answer of the services that run on `state` to `each` until that says stop.

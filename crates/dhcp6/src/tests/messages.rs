@@ -108,6 +108,21 @@ fn section_18_3_4_renew_extends() {
 }
 
 #[test]
+fn section_18_3_4_what_an_operator_took_away_can_be_renewed_only_while_it_is_free() {
+    let mut bench = Bench::example();
+    let reply = bench.obtain(1, 5);
+    let address = reply.address().unwrap();
+    assert!(bench.engine.release(address, bench.now));
+    bench.take_effects();
+    assert_eq!((bench.saved()[0].state, bench.saved()[0].expires), (LeaseState::Released, bench.now));
+    assert!(matches!(bench.events()[..], [Dhcp6Event::Released { .. }]));
+    assert!(!bench.engine.release(address, bench.now), "it is leased to nobody now");
+    assert_eq!(bench.engine.counters().leases_taken, 1);
+    let renewed = bench.send(&reply.then(MessageType::Renew)).unwrap();
+    assert_eq!(renewed.address(), Some(address), "nobody else has it");
+}
+
+#[test]
 fn section_18_3_4_renew_of_what_we_do_not_know() {
     let cases = [
         // (address sent, granted, of lifetime 0, status)

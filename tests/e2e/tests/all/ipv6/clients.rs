@@ -141,6 +141,8 @@ fn live(client: &dyn Client6, mut link: Link, prefix: &str) {
     link.kill_server();
     assert_eq!(link.leases(), vec![lease.clone()], "kill -9 forgets nothing");
     link.start_server();
+    let lease = renews(&link, &lease);
+    assert!(link.hotstage(&["leases", "--release", &address]).contains("is free"));
     renews(&link, &lease);
     if client.release(&link, &process) {
         link.wait_for_lease("released", |lease| lease["state"] == "released" && lease["address"] == address.as_str());
