@@ -64,6 +64,29 @@ impl Framer {
         self.buffer.extend_from_slice(octets);
     }
 
+    /// Works in `spare` from now on, so that many silent streams share one large buffer; take it back with
+    /// [`Framer::take_back`] when [`Framer::next_frame`] has said `None`.
+    pub fn lend(&mut self, mut spare: Vec<u8>) {
+        spare.clear();
+        spare.extend_from_slice(&self.buffer[self.start..]);
+        self.searched = self.searched.saturating_sub(self.start);
+        self.start = 0;
+        self.buffer = spare;
+    }
+
+    /// The buffer that was lent; the framer keeps a copy of the octets not yet framed, and no more.
+    pub fn take_back(&mut self) -> Vec<u8> {
+        let rest = self.buffer[self.start..].to_vec();
+        self.searched = self.searched.saturating_sub(self.start);
+        self.start = 0;
+        std::mem::replace(&mut self.buffer, rest)
+    }
+
+    /// Octets pushed that belong to no frame yet.
+    pub fn pending_octets(&self) -> usize {
+        self.buffer.len() - self.start
+    }
+
     /// The next whole line, or `None` until more is pushed.
     pub fn next_frame(&mut self) -> Option<Frame<'_>> {
         loop {

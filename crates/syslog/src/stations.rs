@@ -75,8 +75,12 @@ impl Stations {
             LineEvent::StationAssociated { mac } => self.associate(now, ap, *mac),
             LineEvent::StationLeft { mac } => self.leave(ap, *mac),
             LineEvent::StationRefused { .. }
+            | LineEvent::Dhcp { .. }
             | LineEvent::LinkUp { .. }
             | LineEvent::LinkDown { .. }
+            | LineEvent::Poe { .. }
+            | LineEvent::SpanningTree { .. }
+            | LineEvent::Login { .. }
             | LineEvent::ConfigChanged => {}
         }
     }
