@@ -167,6 +167,9 @@ pub(crate) struct Run {
     /// Listen for syslog here instead of where the plan says; may repeat
     #[arg(long, value_name = "A:P")]
     pub(crate) listen_syslog: Vec<SocketAddr>,
+    /// Listen for syslog over TLS here instead of where the plan says; may repeat
+    #[arg(long, value_name = "A:P")]
+    pub(crate) listen_syslog_tls: Vec<SocketAddr>,
     /// Serve the live page here instead of where the plan says; may repeat
     #[arg(long, value_name = "A:P")]
     pub(crate) listen_http: Vec<SocketAddr>,

@@ -63,6 +63,8 @@ pub(crate) fn run(plan: &ApprovedPlan, arguments: &Rehearse, state: &Path) -> Re
     listen.dhcp6.clear();
     services.links6.clear();
     (listen.dns_tls, listen.dns_https) = (Vec::new(), Vec::new());
+    listen.syslog_tls.clear();
+    services.log_intake.certificate = None;
     listen.http = vec![arguments.listen_http.unwrap_or(loopback)];
 
     let clock = Clock::rehearsal(line.clone());

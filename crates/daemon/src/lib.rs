@@ -20,7 +20,7 @@ mod ipv6_reload;
 mod lease_news;
 mod link_socket;
 mod links6;
-mod log_service;
+mod log;
 mod metrics;
 mod metrics6;
 mod packet;

@@ -265,14 +265,12 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
 
 fn log(seen: &Seen, metrics: &mut Vec<Metric>) {
     let intake = &seen.intake;
-    let received =
-        [("udp", intake.lines_udp.load(Ordering::Relaxed)), ("tcp", intake.lines_tcp.load(Ordering::Relaxed))];
-    for (transport, count) in received {
+    for (transport, count) in [("udp", &intake.lines_udp), ("tcp", &intake.lines_tcp), ("tls", &intake.lines_tls)] {
         metrics.push(counter(
             "hotstage_log_lines_received_total",
             "Log lines by transport",
             &[("transport", transport)],
-            count,
+            count.load(Ordering::Relaxed),
         ));
     }
     metrics.push(counter(
@@ -283,6 +281,31 @@ fn log(seen: &Seen, metrics: &mut Vec<Metric>) {
     ));
     let help = "Log lines that the store refused for want of space";
     metrics.push(counter("hotstage_log_lines_refused_total", help, &[], seen.log.lines_refused));
+    let help = "Log lines that repeated and are told of by a count";
+    metrics.push(counter("hotstage_log_lines_folded_total", help, &[], seen.log.lines_folded));
+    let help = "Log lines and samples that were taken and lost because the disk failed";
+    metrics.push(counter("hotstage_telemetry_records_lost_total", help, &[], seen.log.records_lost));
+    let others = [
+        (
+            "hotstage_log_lines_redelivered_total",
+            "Log lines of streams stored at a later try",
+            &intake.lines_redelivered,
+        ),
+        (
+            "hotstage_log_lines_given_up_total",
+            "Log lines of streams not stored when the services stopped; their senders know",
+            &intake.lines_given_up,
+        ),
+        ("hotstage_log_handshakes_failed_total", "TLS handshakes of syslog that failed", &intake.handshakes_failed),
+        (
+            "hotstage_log_connections_cut_total",
+            "Syslog connections ended because unfinished lines took too much memory",
+            &intake.streams_cut,
+        ),
+    ];
+    for (name, help, count) in others {
+        metrics.push(counter(name, help, &[], count.load(Ordering::Relaxed)));
+    }
     let without_pri = intake.lines_without_pri.load(Ordering::Relaxed);
     metrics.push(counter(
         "hotstage_log_lines_without_pri_total",
@@ -294,11 +317,18 @@ fn log(seen: &Seen, metrics: &mut Vec<Metric>) {
     metrics.push(counter("hotstage_log_lines_cut_total", "Log lines longer than the limit", &[], cut));
     let help = "Log datagrams that the kernel dropped because the socket's buffer was full";
     metrics.push(counter("hotstage_log_kernel_drops_total", help, &[], intake.kernel_drops.load(Ordering::Relaxed)));
-    let refused = intake.connections_refused.load(Ordering::Relaxed);
+    let octets = intake.receive_buffer_octets.load(Ordering::Relaxed) as f64;
+    let help = "Receive buffer that the kernel granted to syslog over UDP, the smallest of all sockets";
+    metrics.push(metric("hotstage_log_receive_buffer_bytes", help, MetricKind::Gauge, &[], octets));
+    let refused = seen.log_places.refused();
     let help = "Syslog connections turned away because there were too many";
     metrics.push(counter("hotstage_log_connections_refused_total", help, &[], refused));
-    let connections = intake.connections.load(Ordering::Relaxed) as f64;
+    let connections = seen.log_places.open() as f64;
     metrics.push(metric("hotstage_log_connections", "Syslog connections now", MetricKind::Gauge, &[], connections));
+    let max = seen.log_places.max() as f64;
+    let help = "Syslog connections that are taken at one time";
+    metrics.push(metric("hotstage_log_connections_max", help, MetricKind::Gauge, &[], max));
+    metrics.push(counter("hotstage_log_syncs_total", "Syncs of the log", &[], seen.log.syncs));
     metrics.push(counter("hotstage_log_sync_errors_total", "Syncs of the log that failed", &[], seen.log.sync_errors));
     let help = "Sealed telemetry files dropped, the oldest first, because the ceiling was reached";
     metrics.push(counter("hotstage_telemetry_files_dropped_total", help, &[], seen.log.dropped_files));

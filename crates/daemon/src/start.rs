@@ -29,11 +29,16 @@ use crate::{
     clock::Clock,
     control::{self, Control},
     dhcp_service::{COMMANDS_MAX, DhcpChannels, DhcpService, NameChange},
-    dns::{CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, thread_count},
+    dns::{
+        CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, raise_descriptor_limit, thread_count,
+    },
     http_service::BoundedListener,
     incidents::IncidentBook,
     ipv6::Ipv6,
-    log_service::{Batch, Intake, IntakeCounters, LogView, LogWriter, QUEUE_BATCHES_MAX},
+    log::{
+        Batch, Intake, IntakeCounters, LogTls, LogView, LogWriter, Places, QUEUE_BATCHES_MAX, StreamIntake,
+        bind_datagrams, bind_stream, stream_threads,
+    },
     page_reload::{PlannedPage, WantedPage},
     probe::{ProbeService, ProbeSockets},
     publisher::{Publisher, Views},
@@ -174,6 +179,9 @@ pub enum StartError {
     /// A certificate cannot be used.
     #[error("the certificates of DNS cannot be used")]
     Certificate(#[from] CertificateError),
+    /// A certificate of syslog over TLS cannot be used.
+    #[error("the certificates of syslog cannot be used; see `services.log`")]
+    LogCertificate(#[source] CertificateError),
     /// A thread or the runtime could not be made.
     #[error("the services could not be started")]
     Runtime(#[from] io::Error),
@@ -194,6 +202,8 @@ pub struct Addresses {
     pub dns_https: Vec<SocketAddr>,
     /// Syslog.
     pub syslog: Vec<SocketAddr>,
+    /// Syslog over TLS.
+    pub syslog_tls: Vec<SocketAddr>,
     /// The page and `/metrics`.
     pub http: Vec<SocketAddr>,
 }
@@ -275,7 +285,11 @@ pub fn start(
         Telemetry::open(&state, limits).map_err(|source| StartError::Telemetry { path: path.clone(), source })?;
     let book = Incidents::open(&state).map_err(|source| StartError::Incidents { path: path.clone(), source })?;
 
-    let sockets = Sockets::bind(&listen, &services)?;
+    raise_descriptor_limit();
+    let counters = Arc::new(IntakeCounters::default());
+    let log_tls = services.log_intake.certificate.clone().map(LogTls::load).transpose();
+    let log_tls = log_tls.map_err(StartError::LogCertificate)?.map(Arc::new);
+    let sockets = Sockets::bind(&listen, &services, &counters)?;
     let mut addresses = sockets.addresses()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -333,18 +347,13 @@ pub fn start(
     let control = Control { commands, commands6, events, reloader: reloader.map(Arc::new), dns: dns_engine };
     let (queue, batches) = sync_channel::<Batch>(QUEUE_BATCHES_MAX);
     let log_view = Arc::new(Mutex::new(LogView::default()));
-    let writer = LogWriter {
-        telemetry,
-        stations: syslog::Stations::new(syslog::StationsLimits::default()),
-        queue: batches,
-        view: Arc::clone(&log_view),
-        clock: clock.clone(),
-    };
+    let writer = LogWriter::new(telemetry, seed.wrapping_add(4), batches, clock.clone(), Arc::clone(&log_view));
+    let log_places = Arc::new(Places::new(services.log_intake.connections_max as usize));
     let intake = Intake {
         clock: clock.clone(),
         context: Arc::new(services.syslog),
         queue: queue.clone(),
-        counters: Arc::new(IntakeCounters::default()),
+        counters,
         stop: Arc::clone(&stop),
     };
     let views = Views {
@@ -352,6 +361,7 @@ pub fn start(
         dns: dns_view,
         log: log_view,
         intake: Arc::clone(&intake.counters),
+        log_places: Arc::clone(&log_places),
         ipv6: ipv6.views,
         probe: Arc::clone(&probe.view),
         rogue: rogue.view.clone(),
@@ -393,9 +403,16 @@ pub fn start(
         let intake = intake.clone();
         spawn("syslog-udp", Box::new(move || intake.run_udp(socket)))?;
     }
-    for listener in sockets.syslog_tcp {
-        let intake = intake.clone();
-        spawn("syslog-tcp", Box::new(move || intake.run_tcp(listener)))?;
+    for thread in 0..stream_threads() {
+        let streams = StreamIntake {
+            intake: intake.clone(),
+            tcp: sockets.syslog_tcp.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?,
+            tls: sockets.syslog_tls.iter().map(TcpListener::try_clone).collect::<io::Result<_>>()?,
+            certificate: log_tls.clone(),
+            renews: thread == 0,
+            places: Arc::clone(&log_places),
+        };
+        spawn("syslog-streams", Box::new(move || streams.run()))?;
     }
     drop(intake);
     let publisher_stop = Arc::clone(&stop);
@@ -464,13 +481,14 @@ struct Sockets {
     dns: DnsSockets,
     syslog_udp: Vec<BatchSocket>,
     syslog_tcp: Vec<TcpListener>,
+    syslog_tls: Vec<TcpListener>,
     http: Vec<TcpListener>,
     /// Which interface serves which subnet directly.
     direct: Vec<(SubnetId, u32)>,
 }
 
 impl Sockets {
-    fn bind(listen: &Listen, services: &ServiceSettings) -> Result<Self, StartError> {
+    fn bind(listen: &Listen, services: &ServiceSettings, counters: &IntakeCounters) -> Result<Self, StartError> {
         let mut direct = Vec::new();
         let mut interfaces = BTreeMap::new();
         for (subnet, name) in &services.direct_interfaces {
@@ -485,6 +503,7 @@ impl Sockets {
             dns: DnsSockets::new(thread_count()),
             syslog_udp: Vec::new(),
             syslog_tcp: Vec::new(),
+            syslog_tls: Vec::new(),
             http: Vec::new(),
             direct,
         };
@@ -510,10 +529,14 @@ impl Sockets {
         }
         for &address in &listen.syslog {
             let refuse = |error| StartError::refused("syslog", "syslog", address, error);
-            let tcp = bind_tcp(address).map_err(refuse)?;
+            let tcp = bind_stream(address).map_err(refuse)?;
             let same = tcp.local_addr()?;
-            sockets.syslog_udp.push(BatchSocket::bind(same, None).map_err(refuse)?);
+            sockets.syslog_udp.push(bind_datagrams(same, counters).map_err(refuse)?);
             sockets.syslog_tcp.push(tcp);
+        }
+        for &address in &listen.syslog_tls {
+            let refuse = |error| StartError::refused("syslog over TLS", "syslog-tls", address, error);
+            sockets.syslog_tls.push(bind_stream(address).map_err(refuse)?);
         }
         for &address in &listen.http {
             sockets.http.push(bind_tcp(address).map_err(|error| StartError::refused("HTTP", "http", address, error))?);
@@ -529,6 +552,7 @@ impl Sockets {
             dns_tls: self.dns.tls_addresses.clone(),
             dns_https: self.dns.https_addresses.clone(),
             syslog: self.syslog_tcp.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
+            syslog_tls: self.syslog_tls.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
             http: self.http.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
         })
     }

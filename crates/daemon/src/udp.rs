@@ -17,9 +17,9 @@ pub(crate) use crate::batch_io::Datagram;
 use crate::batch_io::{self, BATCH_MAX, Outgoing};
 
 /// Longest datagram kept whole; longer ones are cut by the kernel.
-pub(crate) const DATAGRAM_BYTES_MAX: usize = 9_216;
-/// Socket buffer asked of the kernel; it gives what `net.core.rmem_max` allows.
-const RECEIVE_BUFFER_BYTES: usize = 32 << 20;
+const DATAGRAM_BYTES_MAX: usize = 9_216;
+/// Socket buffer asked of the kernel; without `CAP_NET_ADMIN` it gives what `net.core.rmem_max` allows.
+pub(crate) const RECEIVE_BUFFER_OCTETS: usize = 32 << 20;
 /// How long a full send buffer is waited for, once for each batch.
 const SEND_WAIT: Duration = Duration::from_millis(20);
 
@@ -27,6 +27,8 @@ const SEND_WAIT: Duration = Duration::from_millis(20);
 pub(crate) struct BatchSocket {
     pub(crate) socket: UdpSocket,
     buffer: Box<[u8]>,
+    /// Longest datagram kept whole.
+    octets_max: usize,
     /// Datagrams that the kernel dropped because the socket's buffer was full, as last told.
     pub(crate) kernel_drops: u32,
 }
@@ -34,9 +36,16 @@ pub(crate) struct BatchSocket {
 impl BatchSocket {
     /// Binds `address`, with packet information (interface and destination).
     pub(crate) fn bind(address: SocketAddr, interface: Option<&str>) -> io::Result<Self> {
+        Self::bind_sized(address, interface, DATAGRAM_BYTES_MAX)
+    }
+
+    /// The same with room for datagrams of `octets_max`.
+    pub(crate) fn bind_sized(address: SocketAddr, interface: Option<&str>, octets_max: usize) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         // A bigger buffer is a wish: the kernel clips it to its limit and start must not fail for it.
-        let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
+        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_OCTETS).is_err() {
+            let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER_OCTETS);
+        }
         socket.set_nonblocking(true)?;
         if address.is_ipv4() {
             setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
@@ -50,19 +59,24 @@ impl BatchSocket {
             socket.bind_device(Some(name.as_bytes()))?;
         }
         socket.bind(&address.into())?;
-        let buffer = vec![0; DATAGRAM_BYTES_MAX * BATCH_MAX].into_boxed_slice();
-        Ok(Self { socket: socket.into(), buffer, kernel_drops: 0 })
+        let buffer = vec![0; octets_max * BATCH_MAX].into_boxed_slice();
+        Ok(Self { socket: socket.into(), buffer, octets_max, kernel_drops: 0 })
+    }
+
+    /// Receive buffer that the kernel granted, in octets; it tells twice that (socket(7)).
+    pub(crate) fn receive_buffer_octets(&self) -> io::Result<u64> {
+        Ok(socket2::SockRef::from(&self.socket).recv_buffer_size()? as u64 / 2)
     }
 
     /// Takes what is there, at most [`BATCH_MAX`] datagrams, and hands each to `each`. Returns how many.
     pub(crate) fn receive(&mut self, mut each: impl FnMut(&Datagram, &[u8])) -> io::Result<usize> {
-        let received = match batch_io::receive(self.socket.as_fd(), &mut self.buffer, DATAGRAM_BYTES_MAX) {
+        let received = match batch_io::receive(self.socket.as_fd(), &mut self.buffer, self.octets_max) {
             Ok(received) => received,
             Err(error) if says_nothing_about_us(&error) => return Ok(0),
             Err(error) => return Err(error),
         };
         self.kernel_drops = received.kernel_drops.unwrap_or(self.kernel_drops);
-        let octets = self.buffer.chunks_exact(DATAGRAM_BYTES_MAX);
+        let octets = self.buffer.chunks_exact(self.octets_max);
         for (datagram, octets) in received.datagrams.iter().zip(octets).take(received.count) {
             each(datagram, octets.get(..datagram.length).unwrap_or_default());
         }

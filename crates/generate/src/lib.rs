@@ -14,11 +14,12 @@ mod snapshot;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
+    path::Path,
 };
 
 pub use dhcp6_settings::Link6;
 pub use dns_settings::DnsServing;
-pub use plan::{DnsCertificate, DnsProtocol, DnsUpstream};
+pub use plan::{DnsCertificate, DnsProtocol, DnsUpstream, LogCertificate, LogIntake};
 pub use restart::{NeedsRestart, needs_restart};
 
 use check::ApprovedPlan;
@@ -43,6 +44,8 @@ pub struct ServiceSettings {
     pub dns_serving: DnsServing,
     /// What helps to read log lines.
     pub syslog: syslog::Context,
+    /// How log lines are taken over TCP and TLS.
+    pub log_intake: LogIntake,
     /// Where to listen.
     pub listen: Listen,
     /// The snapshot before anything has happened: event, rooms, access points, pools.
@@ -53,6 +56,19 @@ pub struct ServiceSettings {
     pub telemetry_bytes_max: u64,
     /// The room of each access point.
     pub access_point_rooms: BTreeMap<DeviceId, RoomId>,
+}
+
+impl ServiceSettings {
+    /// Lets relative paths of files start at `directory`, where the plan is.
+    pub fn in_directory(mut self, directory: &Path) -> Self {
+        self.dns_serving = self.dns_serving.in_directory(directory);
+        if let Some(LogCertificate { server, client_authority }) = &mut self.log_intake.certificate {
+            for path in [&mut server.certificate, &mut server.key].into_iter().chain(client_authority) {
+                *path = directory.join(&*path);
+            }
+        }
+        self
+    }
 }
 
 /// Where the services listen.
@@ -70,6 +86,8 @@ pub struct Listen {
     pub dns_https: Vec<SocketAddr>,
     /// Syslog over UDP and TCP.
     pub syslog: Vec<SocketAddr>,
+    /// Syslog over TLS.
+    pub syslog_tls: Vec<SocketAddr>,
     /// The live page and `/metrics`.
     pub http: Vec<SocketAddr>,
 }
@@ -99,6 +117,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         dns_tls: listen.dns_tls.clone(),
         dns_https: listen.dns_https.clone(),
         syslog: listen.syslog.clone(),
+        syslog_tls: listen.syslog_tls.clone(),
         http: listen.http.clone(),
     };
     Ok(ServiceSettings {
@@ -110,6 +129,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         dns: dns_settings::dns_settings(plan),
         dns_serving: dns_settings::dns_serving(plan),
         syslog: syslog_context(plan),
+        log_intake: plan.services.log.clone(),
         listen: served,
         snapshot: snapshot::skeleton(plan),
         talks: snapshot::talks(plan),

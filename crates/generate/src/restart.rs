@@ -44,6 +44,15 @@ pub fn needs_restart(running: &ServiceSettings, next: &ServiceSettings) -> Vec<N
     }
     let bytes = |settings: &ServiceSettings| settings.telemetry_bytes_max.to_string();
     compare("services.telemetry", bytes(running), bytes(next), "segments of the log store are laid out at the start");
+    let log = |settings: &ServiceSettings| {
+        let files = settings.log_intake.certificate.as_ref().map_or("no certificate".to_owned(), |files| {
+            let authority = files.client_authority.as_ref().map(|path| path.display().to_string());
+            let (certificate, key) = (files.server.certificate.display(), files.server.key.display());
+            format!("{certificate}, {key}, senders of {}", authority.unwrap_or_else(|| "anybody".to_owned()))
+        });
+        format!("{files}, {} connections", settings.log_intake.connections_max)
+    };
+    compare("services.log", log(running), log(next), "listeners are set up at the start");
     let (was, becomes) = (identifiers(running), identifiers(next));
     for (name, id) in &was {
         if let Some(new) = becomes.get(name) {
@@ -62,13 +71,14 @@ pub fn needs_restart(running: &ServiceSettings, next: &ServiceSettings) -> Vec<N
 type Addresses = fn(&Listen) -> &Vec<SocketAddr>;
 
 /// Names of the listening addresses in the plan.
-const LISTEN: [(&str, Addresses); 7] = [
+const LISTEN: [(&str, Addresses); 8] = [
     ("dhcp", |listen| &listen.dhcp),
     ("dhcp6", |listen| &listen.dhcp6),
     ("dns", |listen| &listen.dns),
     ("dns_tls", |listen| &listen.dns_tls),
     ("dns_https", |listen| &listen.dns_https),
     ("syslog", |listen| &listen.syslog),
+    ("syslog_tls", |listen| &listen.syslog_tls),
     ("http", |listen| &listen.http),
 ];
 

@@ -67,6 +67,8 @@ pub enum Transport {
     Udp,
     /// A TCP stream with either framing of RFC 6587.
     Tcp,
+    /// A TLS stream (RFC 5425).
+    Tls,
     /// Written by hotstage itself.
     Internal,
 }

@@ -409,10 +409,30 @@ pub struct Services {
     pub ntp: Vec<IpAddr>,
     /// Log lines a day that are expected; default derived from the crowd.
     pub log_lines_per_day: Option<u64>,
+    /// How log lines are taken over TCP and TLS.
+    pub log: LogIntake,
     /// Bytes that telemetry may take on disk; default 4 GiB.
     pub telemetry_bytes_max: u64,
     /// Where it is written.
     pub at: Place,
+}
+
+/// How log lines are taken over TCP and TLS.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogIntake {
+    /// Our certificate, for syslog over TLS (RFC 5425).
+    pub certificate: Option<LogCertificate>,
+    /// Connections of senders at one time; default 12,000.
+    pub connections_max: u32,
+}
+
+/// Files in PEM form, relative to the plan's directory.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct LogCertificate {
+    /// What senders are shown.
+    pub server: DnsCertificate,
+    /// The authority on which senders' certificates must hang; `None` = anybody may send.
+    pub client_authority: Option<PathBuf>,
 }
 
 /// How names are answered.
@@ -480,6 +500,8 @@ pub struct Listen {
     pub dns_https: Vec<SocketAddr>,
     /// Syslog over UDP and TCP; default `0.0.0.0:514`.
     pub syslog: Vec<SocketAddr>,
+    /// Syslog over TLS; default `0.0.0.0:6514` with a certificate, else nowhere.
+    pub syslog_tls: Vec<SocketAddr>,
     /// The web page and `/metrics`; default `0.0.0.0:8080`.
     pub http: Vec<SocketAddr>,
 }

@@ -116,6 +116,12 @@ impl Process {
         self.child.id()
     }
 
+    /// False once it has ended, by itself or by a signal.
+    pub fn is_running(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap_or_default();
+        status.lines().any(|line| line.starts_with("State:") && !line.contains('Z'))
+    }
+
     /// Sends a signal by name, e.g. `USR1`.
     pub fn signal(&self, name: &str) {
         let _ = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status();

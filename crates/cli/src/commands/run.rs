@@ -33,8 +33,8 @@ pub(crate) fn run(arguments: &Run) -> Result<Answer> {
             bail!("no services run at site `{site}`; set `services = true` in `[site.{site}]` or choose another site");
         }
     }
-    let mut services = generate::service_settings(&plan).context("no settings can be made of the plan")?;
-    services.dns_serving = services.dns_serving.in_directory(&arguments.plan.dir);
+    let services = generate::service_settings(&plan).context("no settings can be made of the plan")?;
+    let services = services.in_directory(&arguments.plan.dir);
     let mut listen = services.listen.clone();
     for (default, given) in [
         (&mut listen.dhcp, &arguments.listen_dhcp),
@@ -43,6 +43,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Answer> {
         (&mut listen.dns_tls, &arguments.listen_dns_tls),
         (&mut listen.dns_https, &arguments.listen_dns_https),
         (&mut listen.syslog, &arguments.listen_syslog),
+        (&mut listen.syslog_tls, &arguments.listen_syslog_tls),
         (&mut listen.http, &arguments.listen_http),
     ] {
         if !given.is_empty() {
@@ -78,9 +79,8 @@ fn reload_source(arguments: PlanArguments) -> ReloadSource {
             let errors = findings.iter().filter(|finding| finding.severity == Severity::Error);
             errors.map(check::sentence).collect::<Vec<_>>()
         })?;
-        let mut services = generate::service_settings(&approved).map_err(|error| vec![error.to_string()])?;
-        services.dns_serving = services.dns_serving.in_directory(&arguments.dir);
-        Ok(services)
+        let services = generate::service_settings(&approved).map_err(|error| vec![error.to_string()])?;
+        Ok(services.in_directory(&arguments.dir))
     })
 }
 
@@ -108,9 +108,12 @@ fn ready_line(running: &Running) -> String {
         join(&addresses.syslog),
         join(&addresses.http)
     );
-    for (service, list) in
-        [("dhcp6", &addresses.dhcp6), ("dns_tls", &addresses.dns_tls), ("dns_https", &addresses.dns_https)]
-    {
+    for (service, list) in [
+        ("dhcp6", &addresses.dhcp6),
+        ("dns_tls", &addresses.dns_tls),
+        ("dns_https", &addresses.dns_https),
+        ("syslog_tls", &addresses.syslog_tls),
+    ] {
         if !list.is_empty() {
             line.push_str(&format!(" {service}={}", join(list)));
         }

@@ -48,7 +48,7 @@ pub(crate) use self::{
     inbox::EngineHandle,
     listen::DnsSockets,
     operator::answer,
-    tls::{ClientTls, ServerTls},
+    tls::{ClientTls, Held, ServerTls, certificates, provider},
 };
 pub use self::{operator::DnsRequest, tls::CertificateError};
 use crate::{clock::Clock, dhcp_service::NameChange};
@@ -105,7 +105,6 @@ impl DnsService {
     /// The threads' names and work, and the way to the engine.
     pub(crate) fn threads(self) -> io::Result<(Vec<(&'static str, Work)>, EngineHandle)> {
         let Self { engine, sockets, certificate, trust, upstreams, clock, names, view, stop } = self;
-        raise_descriptor_limit();
         let (handle, inbox) = Inbox::new()?;
         let (streams, asks) = StreamAskThread::new(handle.clone(), trust, Arc::clone(&stop));
         let (connections, counters) = (Arc::new(Connections::default()), Arc::new(UdpCounters::default()));
@@ -155,7 +154,7 @@ impl DnsService {
 
 /// Connections and sockets need more descriptors than the 1,024 that a process has when nobody says otherwise; what the
 /// system allows without asking is taken.
-fn raise_descriptor_limit() {
+pub(crate) fn raise_descriptor_limit() {
     let raised =
         getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
     if let Err(error) = raised {

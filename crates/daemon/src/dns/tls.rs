@@ -63,7 +63,7 @@ pub(crate) struct ServerTls {
 }
 
 /// The certificate handed to clients; replaced while connections go on.
-struct Held {
+pub(crate) struct Held {
     files: DnsCertificate,
     current: RwLock<(Arc<CertifiedKey>, Stamp)>,
 }
@@ -71,12 +71,33 @@ struct Held {
 /// When the two files were last changed.
 type Stamp = [Option<SystemTime>; 2];
 
+impl Held {
+    /// Reads the files.
+    pub(crate) fn load(files: DnsCertificate) -> Result<Arc<Self>, CertificateError> {
+        let stamp = stamp(&files);
+        let current = RwLock::new((Arc::new(read(&files)?), stamp));
+        Ok(Arc::new(Self { files, current }))
+    }
+
+    /// Takes the files again if they have changed; true when the new ones are in use. What cannot be used is an error,
+    /// said once, and the old certificate stays.
+    pub(crate) fn renew(&self) -> Result<bool, CertificateError> {
+        let now = stamp(&self.files);
+        if self.current.read().unwrap_or_else(PoisonError::into_inner).1 == now {
+            return Ok(false);
+        }
+        let read = read(&self.files);
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        current.1 = now;
+        current.0 = Arc::new(read?);
+        Ok(true)
+    }
+}
+
 impl ServerTls {
     /// Reads the files.
     pub(crate) fn load(files: DnsCertificate) -> Result<Self, CertificateError> {
-        let stamp = stamp(&files);
-        let current = RwLock::new((Arc::new(read(&files)?), stamp));
-        let held = Arc::new(Held { files, current });
+        let held = Held::load(files)?;
         let config = |protocols: &[&[u8]]| -> Result<Arc<ServerConfig>, rustls::Error> {
             let resolver: Arc<dyn ResolvesServerCert> = Arc::clone(&held) as _;
             let mut config = ServerConfig::builder_with_provider(provider())
@@ -89,18 +110,9 @@ impl ServerTls {
         Ok(Self { dot: config(&[ALPN_DOT])?, doh: config(&[ALPN_H2, ALPN_HTTP1])?, held })
     }
 
-    /// Takes the files again if they have changed; true when the new ones are in use. What cannot be used is an error,
-    /// said once, and the old certificate stays.
+    /// See [`Held::renew`].
     pub(crate) fn renew(&self) -> Result<bool, CertificateError> {
-        let now = stamp(&self.held.files);
-        if self.held.current.read().unwrap_or_else(PoisonError::into_inner).1 == now {
-            return Ok(false);
-        }
-        let read = read(&self.held.files);
-        let mut current = self.held.current.write().unwrap_or_else(PoisonError::into_inner);
-        current.1 = now;
-        current.0 = Arc::new(read?);
-        Ok(true)
+        self.held.renew()
     }
 }
 
@@ -150,7 +162,7 @@ impl ClientTls {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
@@ -170,7 +182,7 @@ fn read(files: &DnsCertificate) -> Result<CertifiedKey, CertificateError> {
     })
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let octets = octets(path)?;
     let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&octets).collect();
     match chain {

@@ -1,6 +1,7 @@
 use std::{
     collections::BTreeMap,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    ops::RangeInclusive,
     path::PathBuf,
 };
 
@@ -8,11 +9,11 @@ use model::{DeviceId, Place};
 
 use super::Build;
 use crate::{
-    Crowd, Day, Device, Dns, DnsCertificate, Listen, Privacy, Services,
+    Crowd, Day, Device, Dns, DnsCertificate, Listen, LogCertificate, LogIntake, Privacy, Services,
     file::{
         leaf::Text,
         shape::{At, Many},
-        v1::{CrowdTable, DnsTable, PrivacyTable, ServicesTable},
+        v1::{CrowdTable, DnsTable, LogTable, PrivacyTable, ServicesTable},
     },
 };
 
@@ -23,6 +24,10 @@ const TELEMETRY_BYTES: u64 = 4 << 30;
 const CACHE_BYTES: u64 = 64 << 20;
 const CACHE_BYTES_MIN: u64 = 1 << 20;
 const CACHE_BYTES_MAX: u64 = 64 << 30;
+
+/// Connections of log senders when the plan is silent, and what it may say.
+const LOG_CONNECTIONS: u32 = 12_000;
+const LOG_CONNECTIONS_RANGE: RangeInclusive<u32> = 1..=100_000;
 
 /// Below this, a day's segments would not fit.
 const TELEMETRY_BYTES_MIN: u64 = 16 << 20;
@@ -45,13 +50,15 @@ impl Build {
             }),
         };
         let dns = self.dns(table.and_then(|table| table.dns.as_ref()));
+        let log = self.log(table.and_then(|table| table.log.as_ref()));
         let lines = table.and_then(|table| table.log_lines_per_day.as_ref());
         Services {
             at_port: table.and_then(|table| table.at.as_ref()).map(|port| port.value.clone()),
             device,
             address,
-            listen: self.listen(table, dns.certificate.is_some()),
+            listen: self.listen(table, dns.certificate.is_some(), log.certificate.is_some()),
             dns,
+            log,
             ntp: table.and_then(|table| table.ntp.as_ref()).map(values).unwrap_or_default(),
             log_lines_per_day: lines.map(|lines| u64::from(lines.value)),
             telemetry_bytes_max: self.telemetry(table),
@@ -73,21 +80,50 @@ impl Build {
         }
     }
 
-    fn dns(&mut self, table: Option<&DnsTable>) -> Dns {
-        let path = |text: Option<&At<Text>>| text.map(|text| PathBuf::from(&text.value.0));
-        let certificate = table.and_then(|table| table.certificate.as_ref());
-        let key = table.and_then(|table| table.key.as_ref());
+    /// A certificate with its key; `name` is that of the table.
+    fn certificate(
+        &mut self,
+        name: &str,
+        certificate: Option<&At<Text>>,
+        key: Option<&At<Text>>,
+    ) -> Option<DnsCertificate> {
         match (certificate, key) {
             (Some(certificate), None) => {
-                let remedy = "add `key = \"dns.key\"`, the PEM file of its private key";
+                let remedy = format!("add `key = \"{name}.key\"`, the PEM file of its private key");
                 self.problems.add(&certificate.at, "`certificate` has no `key`", remedy);
             }
             (None, Some(key)) => {
-                let remedy = "add `certificate = \"dns.pem\"`, the PEM file of the certificate";
+                let remedy = format!("add `certificate = \"{name}.pem\"`, the PEM file of the certificate");
                 self.problems.add(&key.at, "`key` has no `certificate`", remedy);
             }
             (Some(_), Some(_)) | (None, None) => {}
         }
+        path(certificate).zip(path(key)).map(|(certificate, key)| DnsCertificate { certificate, key })
+    }
+
+    fn log(&mut self, table: Option<&LogTable>) -> LogIntake {
+        let certificate = table.and_then(|table| table.certificate.as_ref());
+        let server = self.certificate("log", certificate, table.and_then(|table| table.key.as_ref()));
+        let client_ca = table.and_then(|table| table.client_ca.as_ref());
+        if let (Some(client_ca), None) = (client_ca, certificate) {
+            let remedy = "add `log.certificate = \"log.pem\"` and `log.key = \"log.key\"`, or remove it";
+            self.problems.add(&client_ca.at, "`client_ca` has no effect without a `certificate` of ours", remedy);
+        }
+        let connections = table.and_then(|table| table.connections.as_ref());
+        if let Some(stated) = connections.filter(|stated| !LOG_CONNECTIONS_RANGE.contains(&stated.value)) {
+            let says = format!("`connections`: {} is not between 1 and 100,000", stated.value);
+            self.problems.add(&stated.at, says, "write `connections = 12000`");
+        }
+        let client_authority = path(client_ca);
+        LogIntake {
+            certificate: server.map(|server| LogCertificate { server, client_authority }),
+            connections_max: connections.map_or(LOG_CONNECTIONS, |stated| stated.value),
+        }
+    }
+
+    fn dns(&mut self, table: Option<&DnsTable>) -> Dns {
+        let certificate = table.and_then(|table| table.certificate.as_ref());
+        let certificate = self.certificate("dns", certificate, table.and_then(|table| table.key.as_ref()));
         let cache_bytes_max = match table.and_then(|table| table.cache.as_ref()) {
             Some(stated) if !(CACHE_BYTES_MIN..=CACHE_BYTES_MAX).contains(&stated.value.0) => {
                 let remedy = "write `cache = \"64MiB\"`; a million answers take about 512 MiB";
@@ -104,7 +140,7 @@ impl Build {
         Dns {
             upstreams: upstreams.iter().flat_map(|many| &many.0).map(|server| server.value.0.clone()).collect(),
             trust: path(table.and_then(|table| table.trust.as_ref())),
-            certificate: path(certificate).zip(path(key)).map(|(certificate, key)| DnsCertificate { certificate, key }),
+            certificate,
             cache_bytes_max,
         }
     }
@@ -117,11 +153,14 @@ impl Build {
         port: u16,
         has_certificate: bool,
     ) -> Vec<SocketAddr> {
+        let table = if name == "syslog_tls" { "log" } else { "dns" };
         match stated {
             Some(stated) => {
                 if let (false, Some(first)) = (has_certificate, stated.0.first()) {
                     let says = format!("`{name}` needs a certificate");
-                    let remedy = "add `dns.certificate = \"dns.pem\"` and `dns.key = \"dns.key\"` to `[services]`";
+                    let remedy = format!(
+                        "add `{table}.certificate = \"{table}.pem\"` and `{table}.key = \"{table}.key\"` to `[services]`"
+                    );
                     self.problems.add(&first.at, says, remedy);
                 }
                 values(stated)
@@ -136,13 +175,15 @@ impl Build {
         }
     }
 
-    fn listen(&mut self, table: Option<&ServicesTable>, has_certificate: bool) -> Listen {
+    fn listen(&mut self, table: Option<&ServicesTable>, has_certificate: bool, has_log_certificate: bool) -> Listen {
         let listen = table.and_then(|table| table.listen.as_ref());
         let dhcp6 = self.listen_dhcp6(listen.and_then(|listen| listen.dhcp6.as_ref()));
         let dns_tls = listen.and_then(|listen| listen.dns_tls.as_ref());
         let dns_tls = self.listen_tls("dns_tls", dns_tls, 853, has_certificate);
         let dns_https = listen.and_then(|listen| listen.dns_https.as_ref());
         let dns_https = self.listen_tls("dns_https", dns_https, 443, has_certificate);
+        let syslog_tls = listen.and_then(|listen| listen.syslog_tls.as_ref());
+        let syslog_tls = self.listen_tls("syslog_tls", syslog_tls, 6514, has_log_certificate);
         let mut one = |name: &str, stated: Option<&Many<SocketAddr>>, port: u16| match stated {
             Some(stated) => values(stated),
             None => {
@@ -159,6 +200,7 @@ impl Build {
             dns_tls,
             dns_https,
             syslog: one("syslog", listen.and_then(|listen| listen.syslog.as_ref()), 514),
+            syslog_tls,
             http: one("http", listen.and_then(|listen| listen.http.as_ref()), 8080),
         }
     }
@@ -211,6 +253,10 @@ impl Build {
             log_dns_names: table.and_then(|table| table.log_dns_names.as_ref()).is_some_and(|claim| claim.value),
         }
     }
+}
+
+fn path(text: Option<&At<Text>>) -> Option<PathBuf> {
+    text.map(|text| PathBuf::from(&text.value.0))
 }
 
 fn values<T: Copy>(many: &Many<T>) -> Vec<T> {

@@ -410,6 +410,8 @@ shape! {
         listen: Option<ListenTable>,
         /// Log lines a day that are expected. Default: derived from the crowd.
         log_lines_per_day: Option<At<u32>>,
+        /// Log lines over TCP and TLS.
+        log: Option<LogTable>,
         /// Bytes that telemetry may take on disk. Default: 4GiB.
         telemetry: Option<At<Bytes>>,
     }
@@ -432,6 +434,20 @@ shape! {
 }
 
 shape! {
+    /// Log lines over TCP and TLS.
+    LogTable {
+        /// PEM file of our certificate and those it hangs on, for syslog over TLS. Taken again when it changes.
+        certificate: Option<At<Text>>,
+        /// PEM file of its private key.
+        key: Option<At<Text>>,
+        /// PEM file of an authority; senders over TLS must show a certificate that hangs on it.
+        client_ca: Option<At<Text>>,
+        /// Connections of senders at one time; more are turned away and counted. Default: 12000.
+        connections: Option<At<u32>>,
+    }
+}
+
+shape! {
     /// Listening addresses, replaced by `--listen-*` of the command line.
     ListenTable {
         /// DHCP. Default: 0.0.0.0:67.
@@ -446,6 +462,8 @@ shape! {
         dns_https: Option<Many<SocketAddr>>,
         /// Syslog over UDP and TCP. Default: 0.0.0.0:514.
         syslog: Option<Many<SocketAddr>>,
+        /// Syslog over TLS. Default: 0.0.0.0:6514 when there is a certificate.
+        syslog_tls: Option<Many<SocketAddr>>,
         /// The web page and `/metrics`. Default: 0.0.0.0:8080.
         http: Option<Many<SocketAddr>>,
     }

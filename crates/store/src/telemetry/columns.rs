@@ -245,6 +245,7 @@ fn transport_name(transport: Transport) -> &'static str {
     match transport {
         Transport::Udp => "udp",
         Transport::Tcp => "tcp",
+        Transport::Tls => "tls",
         Transport::Internal => "internal",
     }
 }
@@ -253,6 +254,7 @@ fn transport_of(name: &str) -> Transport {
     match name {
         "udp" => Transport::Udp,
         "tcp" => Transport::Tcp,
+        "tls" => Transport::Tls,
         _ => Transport::Internal,
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn encode_log(log: &LogRecord, buffer: &mut Vec<u8>) {
         Transport::Udp => 0,
         Transport::Tcp => 1,
         Transport::Internal => 2,
+        Transport::Tls => 3,
     });
     buffer.push(log.facility.map_or(NONE, |facility| facility.0));
     buffer.push(log.severity.map_or(NONE, LogSeverity::number));
@@ -98,6 +99,7 @@ fn decode_log(mut fields: Fields<'_>) -> Option<LogRecord> {
         0 => Transport::Udp,
         1 => Transport::Tcp,
         2 => Transport::Internal,
+        3 => Transport::Tls,
         _ => return None,
     };
     let facility = Some(fields.u8()?).filter(|&number| number != NONE).map(Facility);
@@ -127,7 +129,7 @@ pub(super) mod tests {
 
     pub(in super::super) fn any_log() -> impl Strategy<Value = LogRecord> {
         (
-            (0_i64..4_000_000_000_000_000_000, any::<IpAddr>(), any::<u16>(), 0_usize..3),
+            (0_i64..4_000_000_000_000_000_000, any::<IpAddr>(), any::<u16>(), 0_usize..4),
             (any::<Option<u8>>(), any::<Option<u8>>(), any::<Option<i64>>(), "[a-z0-9é]{0,9}", "[a-z]{0,4}"),
             ("[a-cé<\"]{0,40}", any::<bool>(), prop::collection::vec(any::<u8>(), 0..40)),
         )
@@ -143,7 +145,7 @@ pub(super) mod tests {
                     LogRecord {
                         received: Timestamp::from_nanos(received),
                         source: SocketAddr::new(address, port),
-                        transport: [Transport::Udp, Transport::Tcp, Transport::Internal][transport],
+                        transport: [Transport::Udp, Transport::Tcp, Transport::Internal, Transport::Tls][transport],
                         facility: facility.map(|number| Facility(number % 24)),
                         severity: severity.map(LogSeverity::from_number),
                         host,

@@ -17,7 +17,7 @@ use crate::event::PLAN;
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// The plan without the interface that only the namespaces have.
-fn write_plan(dir: &Path) -> String {
+pub(crate) fn write_plan(dir: &Path) -> String {
     let plan = dir.join("plan");
     fs::create_dir(&plan).unwrap();
     fs::write(plan.join("event.toml"), PLAN.replace("via = \"direct\", interface = \"srv0\"", "via = \"relay\""))
@@ -25,7 +25,7 @@ fn write_plan(dir: &Path) -> String {
     plan.display().to_string()
 }
 
-fn run_command(plan: &str, state: &Path) -> Command {
+pub(crate) fn run_command(plan: &str, state: &Path) -> Command {
     let mut command = Command::new(program());
     command.args(["run", plan, "--state"]).arg(state);
     for service in ["dhcp", "dns", "syslog", "http"] {
@@ -51,7 +51,7 @@ impl Noise {
     }
 }
 
-fn get(address: SocketAddr, path: &str) -> String {
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(LIMIT)).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: hotstage\r\nConnection: close\r\n\r\n").unwrap();

@@ -11,6 +11,7 @@ mod dns_transports;
 mod event;
 mod ipv6;
 mod load;
+mod log_intake;
 mod recovery;
 mod rogue;
 mod sync_order;
