@@ -12,6 +12,7 @@ mod event;
 mod ipv6;
 mod load;
 mod log_intake;
+mod log_tls;
 mod recovery;
 mod rogue;
 mod sync_order;
