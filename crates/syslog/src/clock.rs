@@ -69,7 +69,7 @@ fn named_month<'a>(text: &'a str, received: Timestamp, zone: &TimeZone) -> Optio
     if year.is_none()
         && let Some((number, rest)) = text.strip_prefix(' ').and_then(|rest| digits(rest, 4, 4))
         && (1970..=2261).contains(&number)
-        && (rest.is_empty() || rest.starts_with([' ', ':']))
+        && ends_a_year(rest)
     {
         year = Some(number);
         text = rest;
@@ -80,6 +80,12 @@ fn named_month<'a>(text: &'a str, received: Timestamp, zone: &TimeZone) -> Optio
         None => moment.likely_year(received)?,
     };
     Some(Clock { has_weekday, ..closed(moment.at(offset, zone), true, rest) })
+}
+
+/// A year stands alone or before Cisco's colon; `2001:db8::7` begins an address.
+fn ends_a_year(rest: &str) -> bool {
+    let rest = rest.strip_prefix(':').unwrap_or(rest);
+    rest.is_empty() || rest.starts_with(' ')
 }
 
 /// A time of day or an uptime (`03:11:27`, `1w2d`, `2d03h`), which say no moment.

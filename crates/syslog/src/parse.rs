@@ -418,6 +418,57 @@ mod tests {
     }
 
     #[test]
+    fn lines_that_are_nearly_like_others() {
+        check(&[
+            (
+                "<189>1469087: ch_switch_m-1: Mar 29 07:40:10.863 CDT: %ILPOWER-5-SENSE_POWER_INVALID: Interface Gi1/0/25: invalid power sense 78054 milliwatts",
+                Some(189),
+                "ch_switch_m-1",
+                "%ILPOWER-5-SENSE_POWER_INVALID",
+                Some("2019-03-29T12:40:10.863Z"),
+                "Interface Gi1/0/25: invalid",
+            ),
+            (
+                "<134>Jul  3 19:10:31 filterlog[72237]: 6,,,1000000105,igb1.27,match,block,in,6,0x00,0xf6279,1,UDP,17,32,2001:db8::1,ff02::1:2,546,547,32",
+                Some(134),
+                "",
+                "filterlog",
+                Some("2019-07-03T10:10:31Z"),
+                "6,,,1000000105,igb1.27",
+            ),
+            (
+                "<188>Sep 16 11:00:00 2019 ap-ctl sapd[1362]: <127037> <WARN> |AP 02:00:5e:00:53:32@192.0.2.10 sapd| |ids-ap| AP(02:00:5e:00:53:60): Station Associated to Rogue AP",
+                Some(188),
+                "ap-ctl",
+                "sapd",
+                Some("2019-09-16T02:00:00Z"),
+                "<127037> <WARN> |AP",
+            ),
+            (
+                "<166>Sep 16 11:00:00 zd1 Core: @@306,apChannelChanged,\"apMac\"=\"02:00:5E:00:53:50\",\"radio\"=\"11g/n\"",
+                Some(166),
+                "zd1",
+                "Core",
+                Some("2019-09-16T02:00:00Z"),
+                "@@306,apChannelChanged",
+            ),
+            // NEC IX with `logging timestamp uptime`, in the shapes that are known of such times; none is lost.
+            ("<134>03:11:27 IKE.014: phase 1 done", Some(134), "", "IKE.014", None, "phase 1 done"),
+            ("<134>2d03h: IKE.014: phase 1 done", Some(134), "", "IKE.014", None, "phase 1 done"),
+            // No header and no tag: all of it is the message.
+            ("<134>  leading spaces stay words", Some(134), "", "", None, "leading spaces"),
+            (
+                "<13>Sep 16 11:00:00 2001:db8::7 app[1]: by address",
+                Some(13),
+                "2001:db8::7",
+                "app",
+                Some("2019-09-16T02:00:00Z"),
+                "by address",
+            ),
+        ]);
+    }
+
+    #[test]
     fn edges_keep_pri_and_raw() {
         check(&[
             ("", None, "", "", None, ""),
