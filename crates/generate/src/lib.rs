@@ -10,6 +10,8 @@ mod option_octets;
 mod restart;
 mod reverse;
 mod snapshot;
+mod watch_rules;
+mod watch_settings;
 
 use std::{
     collections::BTreeMap,
@@ -20,6 +22,7 @@ pub use dhcp6_settings::Link6;
 pub use dns_settings::DnsServing;
 pub use plan::{DnsCertificate, DnsProtocol, DnsUpstream};
 pub use restart::{NeedsRestart, needs_restart};
+pub use watch_settings::{Duty, Outlet, OutletSecret, WatchSettings, WatchedPlace};
 
 use check::ApprovedPlan;
 use model::{DeviceId, RoomId, Snapshot, SnapshotTalk, SubnetId};
@@ -53,6 +56,8 @@ pub struct ServiceSettings {
     pub telemetry_bytes_max: u64,
     /// The room of each access point.
     pub access_point_rooms: BTreeMap<DeviceId, RoomId>,
+    /// What is watched.
+    pub watch: WatchSettings,
 }
 
 /// Where the services listen.
@@ -115,6 +120,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         talks: snapshot::talks(plan),
         telemetry_bytes_max: plan.services.telemetry_bytes_max,
         access_point_rooms: access_point_rooms(plan),
+        watch: watch_settings::watch_settings(plan),
     })
 }
 
