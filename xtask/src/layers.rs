@@ -16,17 +16,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dhcp6", &["model"]),
     ("dns", &["model"]),
     ("syslog", &["model"]),
-    ("generate", &["model", "plan", "check", "dhcp", "dhcp6", "dns", "syslog"]),
-    ("rehearse", &["model", "plan", "check", "generate", "dhcp", "dhcp6", "dns", "syslog"]),
+    ("watch", &["model"]),
+    ("generate", &["model", "plan", "check", "dhcp", "dhcp6", "dns", "syslog", "watch"]),
+    ("rehearse", &["model", "plan", "check", "generate", "dhcp", "dhcp6", "dns", "syslog", "watch"]),
     ("store", &["model"]),
     ("web", &["model"]),
     ("replay", &["model", "plan", "rehearse", "dhcp", "dhcp6", "dns", "syslog"]),
-    ("daemon", &["model", "generate", "dhcp", "dhcp6", "dns", "syslog", "store"]),
+    ("daemon", &["model", "generate", "dhcp", "dhcp6", "dns", "syslog", "watch", "store"]),
     (
         "hotstage",
         &[
             "model", "plan", "check", "generate", "rehearse", "report", "store", "web", "daemon", "replay", "dhcp",
-            "dhcp6", "dns", "syslog",
+            "dhcp6", "dns", "syslog", "watch",
         ],
     ),
     ("e2e", &["model", "store"]),
@@ -34,7 +35,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that decide and never act: no runtime, no sockets, no database, no web.
-const PURE: &[&str] = &["model", "plan", "check", "report", "dhcp", "dhcp6", "dns", "syslog", "generate", "rehearse"];
+const PURE: &[&str] =
+    &["model", "plan", "check", "report", "dhcp", "dhcp6", "dns", "syslog", "watch", "generate", "rehearse"];
 
 /// Crates of the outside world that bring input and output with them.
 const ACTING: &[&str] = &["tokio", "axum", "hyper", "socket2", "nix", "rusqlite", "parquet", "mio", "reqwest"];

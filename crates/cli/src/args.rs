@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Samples(Samples),
     /// List the incidents of a state directory
     Incidents(Incidents),
+    /// List the alerts that are open, take one or silence some
+    Alerts(Alerts),
     /// Write what was planned and what happened, side by side
     Report(Report),
 }
@@ -341,6 +343,48 @@ pub(crate) struct Samples {
 pub(crate) struct Incidents {
     #[command(flatten)]
     pub(crate) records: RecordArguments,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Alerts {
+    /// The state directory of the services that run
+    #[arg(long, value_name = "DIR", global = true, default_value = "state")]
+    pub(crate) state: PathBuf,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) action: Option<AlertsAction>,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum AlertsAction {
+    /// Take an alert: it is not told again, but for its end
+    Ack {
+        /// Its number
+        id: u32,
+        /// Who takes it
+        #[arg(long, value_name = "NAME")]
+        by: String,
+    },
+    /// Tell nobody of some alerts for a while; incidents are still written
+    Silence {
+        /// Code of a rule, e.g. `device-down`
+        #[arg(long)]
+        rule: Option<String>,
+        /// A device
+        #[arg(long)]
+        device: Option<String>,
+        /// A room
+        #[arg(long)]
+        room: Option<String>,
+        /// For how long
+        #[arg(long)]
+        minutes: u32,
+        /// By whose word
+        #[arg(long, value_name = "NAME")]
+        by: String,
+    },
 }
 
 #[derive(Args, Debug)]

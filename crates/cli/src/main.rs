@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Logs(logs) => commands::logs::run(&logs),
         Command::Samples(samples) => commands::samples::run(&samples),
         Command::Incidents(incidents) => commands::incidents::run(&incidents),
+        Command::Alerts(alerts) => commands::alerts::run(&alerts),
         Command::Report(report) => commands::report::run(&report),
     };
     match result {

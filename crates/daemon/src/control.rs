@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Lease, Lease6, LeaseChange};
+use model::{Lease, Lease6, LeaseChange, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -20,10 +20,14 @@ use tokio::{
     sync::{Semaphore, broadcast, mpsc, oneshot},
 };
 
+use watch::{Alert, AlertId, AlertState, Silence, SilenceError};
+
 use crate::{
+    clock::Clock,
     dhcp_service::{Command, DhcpCommand},
     dns::{self, DnsRequest, EngineHandle},
     reload::Reloader,
+    watch::AlertDesk,
 };
 
 /// Name of the socket in the state directory.
@@ -53,6 +57,31 @@ pub enum Request {
     },
     /// Something about DNS.
     Dns(DnsRequest),
+    /// List the alerts that are open.
+    Alerts {
+        /// One JSON object a line instead of words.
+        json: bool,
+    },
+    /// Take an alert: it is not told again.
+    AcknowledgeAlert {
+        /// Which.
+        id: AlertId,
+        /// Who takes it.
+        by: String,
+    },
+    /// Tell nobody of some alerts for a while. What is `None` matches everything.
+    SilenceAlerts {
+        /// Code of a rule.
+        rule: Option<String>,
+        /// A device.
+        device: Option<String>,
+        /// A room.
+        room: Option<String>,
+        /// For how long.
+        seconds: u64,
+        /// By whose word.
+        by: String,
+    },
     /// Tell of every change of a lease from now on.
     WatchLeases,
 }
@@ -113,6 +142,8 @@ pub(crate) struct Control {
     pub(crate) events: broadcast::Sender<LeaseEvent>,
     pub(crate) reloader: Option<Arc<Reloader>>,
     pub(crate) dns: EngineHandle,
+    pub(crate) alerts: Arc<AlertDesk>,
+    pub(crate) clock: Clock,
 }
 
 /// Binds the socket; the state directory is locked, so what lies there is left from a server that died.
@@ -157,10 +188,55 @@ impl Control {
             Ok(Request::ReleaseLease { address }) => self.release(address).await,
             Ok(Request::Reload { apply }) => self.reload(apply).await,
             Ok(Request::Dns(request)) => dns::answer(&self.dns, request).await,
+            Ok(Request::Alerts { json }) => self.list_alerts(json),
+            Ok(Request::AcknowledgeAlert { id, by }) => self.acknowledge_alert(id, &by),
+            Ok(Request::SilenceAlerts { rule, device, room, seconds, by }) => {
+                let now = self.clock.now();
+                let until = now + Duration::from_secs(seconds);
+                self.silence_alerts(now, Silence { rule, device, room, until, by })
+            }
             Ok(Request::WatchLeases) => return self.watch(writer).await,
             Err(error) => Answer::Refused { says: vec![format!("the request is not understood: {error}")] },
         };
         write(&mut writer, &answer).await
+    }
+
+    fn list_alerts(&self, json: bool) -> Answer {
+        let line = |alert: &Alert| if json { serde_json::to_string(alert).unwrap_or_default() } else { words(alert) };
+        let alerts = self.alerts.book();
+        // What is too short yet is nothing to look after.
+        let open = alerts.alerts().filter(|alert| alert.state == AlertState::Firing || alert.hidden_by.is_some());
+        Answer::Done { says: open.map(line).collect() }
+    }
+
+    fn acknowledge_alert(&self, id: AlertId, by: &str) -> Answer {
+        let taken = self.alerts.book().acknowledge(id, by).map(|alert| alert.says.clone());
+        match taken {
+            Some(says) => self.saved(format!("{by} took alert #{}: {says}", id.0)),
+            None => refused(&format!("there is no alert #{}; `hotstage alerts` lists those that are open", id.0)),
+        }
+    }
+
+    fn silence_alerts(&self, now: Timestamp, silence: Silence) -> Answer {
+        let (by, until) = (silence.by.clone(), silence.until);
+        let silenced = self.alerts.book().silence(now, silence);
+        match silenced {
+            Ok(()) => {
+                tracing::info!(by, %until, "alerts are silenced");
+                self.saved(format!("nobody is told until {until}; the incidents are still written"))
+            }
+            Err(SilenceError::Ended) => refused("the silence would be over at once; give it a longer time"),
+            Err(SilenceError::Everything) => refused("name a rule, a device or a room; everything cannot be silenced"),
+            Err(SilenceError::Full) => refused("there are too many silences; wait until some end"),
+        }
+    }
+
+    /// Says `done` once it is on disk.
+    fn saved(&self, done: String) -> Answer {
+        match self.alerts.save() {
+            Ok(()) => Answer::Done { says: vec![done] },
+            Err(error) => Answer::Done { says: vec![done, format!("it will not outlive a restart: {error}")] },
+        }
     }
 
     async fn reload(&self, apply: bool) -> Answer {
@@ -210,10 +286,42 @@ impl Control {
     }
 }
 
+/// An alert in one line for a person.
+fn words(alert: &Alert) -> String {
+    let mut line = format!("#{} {} since {}: {}", alert.id.0, alert.severity, alert.since, alert.says);
+    let mut add = |text: String| {
+        line.push_str("; ");
+        line.push_str(&text);
+    };
+    if let Some(room) = &alert.subject.room {
+        add(format!("room {room}"));
+    }
+    if let Some(port) = &alert.subject.port {
+        add(format!("port {port}"));
+    }
+    if !alert.cause.is_empty() {
+        add(format!("likely {}", alert.cause));
+    }
+    add(format!("do: {}", alert.remedy));
+    if let Some(device) = &alert.hidden_by {
+        add(format!("held back, {device} explains it"));
+    }
+    if let Some(by) = &alert.acknowledged_by {
+        add(format!("taken by {by}"));
+    }
+    if let Some(until) = alert.silenced_until {
+        add(format!("silenced until {until}"));
+    }
+    if alert.is_flapping {
+        add("comes and goes".to_owned());
+    }
+    line
+}
+
 /// Runs `action` in the thread that has the engine and answers what it returns; `None` when the thread is gone.
 pub(crate) async fn ask<E: 'static, T: Send + 'static>(
     commands: &mpsc::Sender<Command<E>>,
-    action: impl FnOnce(&mut E, model::Timestamp) -> T + Send + 'static,
+    action: impl FnOnce(&mut E, Timestamp) -> T + Send + 'static,
 ) -> Option<T> {
     let (sender, receiver) = oneshot::channel();
     let command: Command<E> = Box::new(move |engine, now| {
@@ -222,6 +330,10 @@ pub(crate) async fn ask<E: 'static, T: Send + 'static>(
     });
     commands.send(command).await.ok()?;
     receiver.await.ok()
+}
+
+fn refused(why: &str) -> Answer {
+    Answer::Refused { says: vec![why.to_owned()] }
 }
 
 pub(crate) fn stopped() -> Answer {

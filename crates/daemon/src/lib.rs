@@ -34,7 +34,9 @@ mod rogue_frames;
 mod rogue_watch;
 mod start;
 mod udp;
+mod watch;
 
+pub use ::watch::AlertId;
 pub use clock::Clock;
 pub use control::{Answer as ControlAnswer, Request as ControlRequest, control_path, request as control_request};
 pub use dns::{CertificateError, DnsRequest};

@@ -8,6 +8,7 @@ use crate::{
     circuit_labels::CircuitUse,
     metrics6,
     publisher::{Seen, metric},
+    watch::OutletCounters,
 };
 
 /// All metrics, those of one name together.
@@ -18,7 +19,52 @@ pub(crate) fn all(snapshot: &Snapshot, seen: &Seen) -> Vec<Metric> {
     metrics6::ipv6(&seen.ipv6, &mut metrics);
     dns(seen, &mut metrics);
     log(seen, &mut metrics);
+    watched(seen, &mut metrics);
     metrics
+}
+
+/// What became of what people were told.
+pub(crate) fn outlets(counters: &OutletCounters, metrics: &mut Vec<Metric>) {
+    let results = [
+        ("delivered", &counters.delivered),
+        ("retried", &counters.retried),
+        ("failed", &counters.failed),
+        ("dropped", &counters.dropped),
+    ];
+    for (result, count) in results {
+        let help = "Messages about alerts and what became of them";
+        let count = count.load(Ordering::Relaxed);
+        metrics.push(counter("hotstage_alert_messages_total", help, &[("result", result)], count));
+    }
+}
+
+fn watched(seen: &Seen, metrics: &mut Vec<Metric>) {
+    let mut gauges = |name: &str, help: &str, value: fn(&watch::TargetReport) -> f64| {
+        for report in &seen.watch.targets {
+            let labels = [("device", report.target.device.as_str())];
+            metrics.push(metric(name, help, MetricKind::Gauge, &labels, value(report)));
+        }
+    };
+    gauges("hotstage_device_up", "1 when the device answers echoes", |report| {
+        f64::from(u8::from(matches!(report.reachability, watch::Reachability::Up(_))))
+    });
+    gauges("hotstage_device_loss_ratio", "Share of the last 60 echoes without a reply", |report| {
+        report.window.loss_percent() / 100.0
+    });
+    gauges("hotstage_device_rtt_seconds", "Mean round trip of the last 60 echoes", |report| {
+        report.window.rtt_mean.as_secs_f64()
+    });
+    let counters = &seen.watch.counters;
+    for (result, count) in [
+        ("reply", counters.replies),
+        ("lost", counters.lost),
+        ("late", counters.late),
+        ("foreign", counters.foreign),
+        ("not-sent", seen.watch.send_errors),
+    ] {
+        let help = "ICMP echoes and what became of them";
+        metrics.push(counter("hotstage_echoes_total", help, &[("result", result)], count));
+    }
 }
 
 fn clients(snapshot: &Snapshot, metrics: &mut Vec<Metric>) {

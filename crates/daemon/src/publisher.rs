@@ -21,6 +21,7 @@ use crate::{
     page_reload::{PlannedPage, WantedPage, replace_plan},
     probe::ProbeView,
     rogue_watch::{RogueSeen, RogueView},
+    watch::{Outlets, WatchView},
 };
 
 /// Points of history kept; when full, every other one is dropped.
@@ -38,6 +39,7 @@ pub(crate) struct Views {
     pub(crate) ipv6: Ipv6Views,
     pub(crate) probe: Arc<Mutex<ProbeView>>,
     pub(crate) rogue: RogueView,
+    pub(crate) watch: Arc<Mutex<WatchView>>,
 }
 
 /// All views at one moment.
@@ -50,6 +52,7 @@ pub(crate) struct Seen {
     pub(crate) ipv6: Ipv6Seen,
     pub(crate) probe: ProbeView,
     pub(crate) rogue: RogueSeen,
+    pub(crate) watch: WatchView,
 }
 
 impl Views {
@@ -63,6 +66,7 @@ impl Views {
             ipv6: self.ipv6.read(),
             rogue: self.rogue.read(),
             probe: self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            watch: self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         }
     }
 }
@@ -82,6 +86,7 @@ pub(crate) struct Publisher {
     pub(crate) talks: Vec<SnapshotTalk>,
     pub(crate) samples: SyncSender<Batch>,
     pub(crate) incidents: IncidentBook,
+    pub(crate) outlets: Outlets,
     pub(crate) sender: watch::Sender<Arc<Snapshot>>,
     wanted: WantedPage,
     last: Option<Totals>,
@@ -114,12 +119,14 @@ impl Totals {
 }
 
 impl Publisher {
+    #[expect(clippy::too_many_arguments, reason = "the parts of the publisher, once")]
     pub(crate) fn new(
         views: Views,
         clock: Clock,
         page: PlannedPage,
         samples: SyncSender<Batch>,
         incidents: IncidentBook,
+        outlets: Outlets,
         sender: watch::Sender<Arc<Snapshot>>,
         wanted: WantedPage,
     ) -> Self {
@@ -130,6 +137,7 @@ impl Publisher {
             talks: page.talks,
             samples,
             incidents,
+            outlets,
             sender,
             wanted,
             last: None,
@@ -148,14 +156,15 @@ impl Publisher {
         let now = self.clock.now();
         let seen = self.views.read();
         self.update(now, &seen);
-        let changes = self.incidents.observe(now, &self.skeleton, &seen);
-        if changes {
-            self.skeleton.incidents_open = self.incidents.open_sentences();
-        }
         if self.lease_news.observe(now, seen.lease_changes().cloned().collect()) {
             self.skeleton.lease_news = self.lease_news.news();
         }
+        let told = self.incidents.observe(now, &self.skeleton, &seen);
+        told.iter().for_each(|alert| self.outlets.tell(now, alert));
+        self.skeleton.incidents_open = self.incidents.open_sentences();
+        (self.skeleton.alerts, self.skeleton.alerts_open) = self.incidents.shown();
         self.skeleton.metrics = metrics::all(&self.skeleton, &seen);
+        metrics::outlets(&self.outlets.counters, &mut self.skeleton.metrics);
         if sample {
             // A full queue means that the disk is behind; a sample less is better than a page that stands still.
             let _ = self.samples.try_send(Batch::Samples(samples(&self.skeleton, &seen)));
@@ -288,6 +297,11 @@ fn samples(snapshot: &Snapshot, seen: &Seen) -> Vec<Sample> {
     }
     for pool in &snapshot.pools {
         add("pool_used", pool.name.clone(), pool.used as f64);
+    }
+    for report in &seen.watch.targets {
+        let subject = format!("device:{}", report.target.device);
+        add("ping_loss_percent", subject.clone(), report.window.loss_percent());
+        add("ping_rtt_mean_seconds", subject, report.window.rtt_mean.as_secs_f64());
     }
     samples
 }

@@ -137,6 +137,7 @@ impl Reloader {
                 current.dns != wanted.dns || current.dns_serving != wanted.dns_serving,
             ),
             ("devices that log lines are told apart by", current.syslog != wanted.syslog),
+            ("what is watched, rules of alerts and who is told", current.watch != wanted.watch),
         ];
         let others = others.iter().filter(|(_, is_changed)| *is_changed);
         named.chain(others.map(|(what, _)| format!("needs a restart: {what}"))).collect()

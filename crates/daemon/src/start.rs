@@ -15,7 +15,7 @@ use std::{
     time::Duration,
 };
 
-use generate::{Listen, ServiceSettings};
+use generate::{Listen, ServiceSettings, WatchSettings};
 use model::{Lease, Snapshot, SubnetId};
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
@@ -45,6 +45,7 @@ use crate::{
     reload::{Adjustment, ReloadSource, Reloader},
     rogue_watch::RogueWatch,
     udp::BatchSocket,
+    watch::{AlertDesk, DeviceConditions, Outlets, PingService, WatchView},
 };
 
 /// Names of clients that may wait for DNS.
@@ -238,7 +239,7 @@ pub struct Running {
     runtime: Runtime,
     threads: Vec<(&'static str, JoinHandle<io::Result<()>>)>,
     writer: JoinHandle<io::Result<u64>>,
-    _state: StateDir,
+    _state: Arc<StateDir>,
 }
 
 impl Running {
@@ -277,7 +278,7 @@ pub fn start(
 ) -> Result<Running, StartError> {
     let Settings { services, listen, state: path, clock, seed, snapshot_interval, snapshots_per_sample, reload } =
         settings;
-    let state = StateDir::open(&path, &services.event_name, Mode::Serve)?;
+    let state = Arc::new(StateDir::open(&path, &services.event_name, Mode::Serve)?);
     let (journal, leases, _) =
         LeaseJournal::<Lease>::open(&state).map_err(|source| StartError::Journal { path: path.clone(), source })?;
     let limits = telemetry_limits(services.telemetry_bytes_max);
@@ -330,6 +331,7 @@ pub fn start(
     let links = sockets.direct.iter().map(|&(_, interface)| interface).collect();
     let rogue = RogueWatch::new(links, commands.clone(), clock.clone(), Arc::clone(&stop), random);
     let channels = DhcpChannels { names, commands: commands_receiver, events: events.clone(), probes };
+    let desk = Arc::new(AlertDesk::open(Arc::clone(&state), now));
     let dhcp = DhcpService::new(dhcp_engine, journal, sockets.dhcp, clock.clone(), channels, Arc::clone(&stop))?;
     let dns_view = Arc::new(Mutex::new(DnsView::default()));
     let dns = DnsService {
@@ -344,7 +346,15 @@ pub fn start(
         stop: Arc::clone(&stop),
     };
     let (dns_threads, dns_engine) = dns.threads()?;
-    let control = Control { commands, commands6, events, reloader: reloader.map(Arc::new), dns: dns_engine };
+    let control = Control {
+        commands,
+        commands6,
+        events,
+        reloader: reloader.map(Arc::new),
+        dns: dns_engine,
+        alerts: Arc::clone(&desk),
+        clock: clock.clone(),
+    };
     let (queue, batches) = sync_channel::<Batch>(QUEUE_BATCHES_MAX);
     let log_view = Arc::new(Mutex::new(LogView::default()));
     let writer = LogWriter::new(telemetry, seed.wrapping_add(4), batches, clock.clone(), Arc::clone(&log_view));
@@ -356,6 +366,12 @@ pub fn start(
         counters,
         stop: Arc::clone(&stop),
     };
+    let watch_view = Arc::new(Mutex::new(WatchView::default()));
+    let mut echoes = services.watch.ping.clone();
+    for target in &mut echoes.targets {
+        target.was_seen = desk.beside().devices_seen.contains(&target.device);
+    }
+    let ping = PingService::open(echoes, &clock, seed, Arc::clone(&watch_view), Arc::clone(&stop));
     let views = Views {
         dhcp: Arc::clone(&dhcp.view),
         dns: dns_view,
@@ -365,10 +381,17 @@ pub fn start(
         ipv6: ipv6.views,
         probe: Arc::clone(&probe.view),
         rogue: rogue.view.clone(),
+        watch: watch_view,
     };
     let (sender, snapshots) = watch::channel(Arc::new(services.snapshot.clone()));
+    let WatchSettings { topology, places, rules, outlets, duties, .. } = services.watch;
+    let incidents = IncidentBook::new(Some(book), desk, rules, DeviceConditions { topology, places });
+    // A rehearsal's alerts wake nobody.
+    let is_rehearsal = matches!(clock, Clock::Rehearsal { .. });
+    let outlets = if is_rehearsal { Vec::new() } else { outlets };
+    let (outlets, outlet_threads) = Outlets::open(&outlets, &services.event_name, duties, &stop);
     let shown = PlannedPage { skeleton: services.snapshot, talks: services.talks };
-    let mut publisher = Publisher::new(views, clock, shown, queue, IncidentBook::new(Some(book)), sender, page);
+    let mut publisher = Publisher::new(views, clock, shown, queue, incidents, outlets, sender, page);
     publisher.tick(false);
 
     let mut threads = Vec::new();
@@ -415,6 +438,18 @@ pub fn start(
         spawn("syslog-streams", Box::new(move || streams.run()))?;
     }
     drop(intake);
+    for outlet in outlet_threads {
+        spawn(
+            "outlet",
+            Box::new(move || {
+                outlet.run();
+                Ok(())
+            }),
+        )?;
+    }
+    if let Some(ping) = ping {
+        spawn("watch-ping", Box::new(move || ping.run()))?;
+    }
     let publisher_stop = Arc::clone(&stop);
     spawn(
         "publisher",

@@ -10,6 +10,8 @@ mod option_octets;
 mod restart;
 mod reverse;
 mod snapshot;
+mod watch_rules;
+mod watch_settings;
 
 use std::{
     collections::BTreeMap,
@@ -21,6 +23,7 @@ pub use dhcp6_settings::Link6;
 pub use dns_settings::DnsServing;
 pub use plan::{DnsCertificate, DnsProtocol, DnsUpstream, LogCertificate, LogIntake};
 pub use restart::{NeedsRestart, needs_restart};
+pub use watch_settings::{Duty, Outlet, OutletSecret, WatchSettings, WatchedPlace};
 
 use check::ApprovedPlan;
 use model::{DeviceId, RoomId, Snapshot, SnapshotTalk, SubnetId};
@@ -56,6 +59,8 @@ pub struct ServiceSettings {
     pub telemetry_bytes_max: u64,
     /// The room of each access point.
     pub access_point_rooms: BTreeMap<DeviceId, RoomId>,
+    /// What is watched.
+    pub watch: WatchSettings,
 }
 
 impl ServiceSettings {
@@ -135,6 +140,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         talks: snapshot::talks(plan),
         telemetry_bytes_max: plan.services.telemetry_bytes_max,
         access_point_rooms: access_point_rooms(plan),
+        watch: watch_settings::watch_settings(plan),
     })
 }
 

@@ -304,3 +304,20 @@ fn a_reload_tells_what_needs_a_restart() {
         ["services.listen.dns 0.0.0.0:53 -> 127.0.0.1:5353"]
     );
 }
+
+#[test]
+fn every_planned_address_is_watched_and_knows_its_way_here() {
+    let watch = settings(PLAN).watch;
+    let targets: Vec<_> =
+        watch.ping.targets.iter().map(|target| (target.device.as_str(), target.address.to_string())).collect();
+    assert_eq!(targets, [("ap-1", "10.10.0.11".to_owned()), ("edge", "10.10.0.1".to_owned())]);
+    let place = &watch.places["ap-1"];
+    assert_eq!(place.room.as_ref().map(|room| room.as_str()), Some("hall"));
+    assert_eq!(place.port.as_ref().map(ToString::to_string).as_deref(), Some("poe-1:out"));
+    let access_point = "ap-1".into();
+    let cause = watch.topology.cause(&access_point, |device| device.as_str() == "edge");
+    assert_eq!(cause.map(|device| device.as_str()), Some("edge"), "through an injector that has no address");
+
+    let off = PLAN.replace("[services]", "[services.watch]\nping = false\n[services]");
+    assert_eq!(settings(&off).watch.ping.targets, []);
+}

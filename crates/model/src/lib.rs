@@ -3,6 +3,7 @@
 //! Values only. This crate never reads a clock, opens a file or a socket, and knows nothing of the
 //! crates above it; everyone may use it. Start at [`Timestamp`], [`Lease`], [`LogRecord`] and [`Snapshot`].
 
+mod alert_metric;
 mod finding;
 mod id;
 mod incident;
@@ -16,6 +17,7 @@ mod snapshot;
 mod timeline;
 mod timestamp;
 
+pub use alert_metric::ALERT_METRICS;
 pub use finding::{Finding, Place, Severity};
 pub use id::{DeviceId, FloorId, PortRef, RoomId, SiteId, SsidId, SubnetId, VlanId, VlanName};
 pub use incident::Incident;
@@ -26,8 +28,8 @@ pub use log_record::{Facility, LogRecord, LogSeverity, Transport};
 pub use mac::{Mac, ParseMacError};
 pub use sample::Sample;
 pub use snapshot::{
-    AccessPointLoad, EventCard, HistoryPoint, Metric, MetricKind, PoolUse, Rates, RoomLoad, Snapshot, SnapshotTalk,
-    pool_name_v6,
+    AccessPointLoad, EventCard, HistoryPoint, Metric, MetricKind, PoolUse, Rates, RoomLoad, Snapshot, SnapshotAlert,
+    SnapshotTalk, pool_name_v6,
 };
 pub use timeline::TimeLine;
 pub use timestamp::Timestamp;

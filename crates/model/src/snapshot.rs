@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceId, FloorId, LeaseNews, RoomId, Timestamp};
+use crate::{DeviceId, FloorId, LeaseNews, PortRef, RoomId, Severity, Timestamp};
 
 /// The state of the event at one moment, as shown on the live page and in `/metrics`.
 ///
@@ -35,6 +35,10 @@ pub struct Snapshot {
     pub history: Vec<HistoryPoint>,
     /// Incidents that are open, as one sentence each.
     pub incidents_open: Vec<String>,
+    /// Alerts that fire: what nobody has taken first, then the worst, then the newest; bounded.
+    pub alerts: Vec<SnapshotAlert>,
+    /// Alerts that fire in all.
+    pub alerts_open: u64,
     /// What happened to leases lately, newest first; bounded.
     pub lease_news: Vec<LeaseNews>,
     /// Everything `/metrics` says, in the order it is said.
@@ -138,6 +142,37 @@ pub struct SnapshotTalk {
     pub starts: Timestamp,
     /// Last moment.
     pub ends: Timestamp,
+}
+
+/// An alert, as shown on the live page.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SnapshotAlert {
+    /// Its number, for `hotstage alerts ack`.
+    pub id: u32,
+    /// Code of the rule.
+    pub rule: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Since when.
+    pub since: Timestamp,
+    /// What is wrong.
+    pub says: String,
+    /// The device it is about.
+    pub device: Option<DeviceId>,
+    /// The room that the device is in.
+    pub room: Option<RoomId>,
+    /// The port that the device hangs on.
+    pub port: Option<PortRef>,
+    /// Likely cause; empty = not known.
+    pub cause: String,
+    /// What to do, without hardware addresses.
+    pub remedy: String,
+    /// Who has taken it.
+    pub taken_by: Option<String>,
+    /// Nobody is told of it until then.
+    pub silenced_until: Option<Timestamp>,
+    /// It came and went so often that it is kept until it is calm.
+    pub is_flapping: bool,
 }
 
 /// One point of the course so far.

@@ -1,5 +1,6 @@
 //! File shape -> [`Plan`]: defaults are filled in, references resolved, contradictions refused.
 
+mod alerts;
 mod devices;
 mod dhcp;
 mod event;
@@ -188,6 +189,8 @@ impl Build {
         let devices = self.devices(shape, &vlans, &ssids);
         let tunnels = self.tunnels(&shape.tunnel);
         let uplinks = self.uplinks(&shape.uplink);
+        let alerts = self.alert_rules(&shape.alert);
+        let outlets = self.outlets(&shape.outlet);
         let services = self.services(shape.services.as_ref(), &devices);
         let crowd = self.crowd(shape.crowd.as_ref());
         let privacy = self.privacy(shape.privacy.as_ref(), days.last());
@@ -211,6 +214,8 @@ impl Build {
             devices,
             tunnels,
             uplinks,
+            alerts,
+            outlets,
             services,
             crowd,
             privacy,

@@ -10,7 +10,7 @@ use std::{
 
 use ipnet::Ipv4Net;
 use jiff::civil;
-use model::{DeviceId, FloorId, Mac, Place, PortRef, RoomId, SiteId, SsidId, Timestamp, VlanId, VlanName};
+use model::{DeviceId, FloorId, Mac, Place, PortRef, RoomId, Severity, SiteId, SsidId, Timestamp, VlanId, VlanName};
 
 use serde::Serialize;
 
@@ -43,6 +43,10 @@ pub struct Plan {
     pub tunnels: Vec<Tunnel>,
     /// Ways out to the Internet.
     pub uplinks: Vec<Uplink>,
+    /// Rules of the event's own.
+    pub alerts: Vec<AlertRule>,
+    /// Who is told of alerts.
+    pub outlets: Vec<Outlet>,
     /// Where hotstage itself runs and how.
     pub services: Services,
     /// How the crowd is expected to behave.
@@ -392,6 +396,66 @@ pub struct Uplink {
     pub at: Place,
 }
 
+/// A rule of the event's own: a figure that is beyond a threshold for some time.
+#[derive(Clone, PartialEq, Debug)]
+pub struct AlertRule {
+    /// Key in the plan.
+    pub name: String,
+    /// The figure, one of [`model::ALERT_METRICS`].
+    pub metric: String,
+    /// Of what; `None` = each.
+    pub of: Option<String>,
+    /// The threshold, and which side of it is wrong.
+    pub threshold: Threshold,
+    /// It must be wrong for so long; default a minute.
+    pub hold: Duration,
+    /// How bad; default a warning.
+    pub severity: Severity,
+    /// What is wrong, for people; default the name.
+    pub says: String,
+    /// What to do, or empty.
+    pub remedy: String,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// Which side of a figure is wrong.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Threshold {
+    /// More than this.
+    Above(f64),
+    /// Less than this.
+    Below(f64),
+}
+
+/// Somebody who is told of alerts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outlet {
+    /// Key in the plan.
+    pub name: String,
+    /// What receives.
+    pub kind: OutletKind,
+    /// Where.
+    pub url: Secret,
+    /// Access token (Matrix).
+    pub token: Option<Secret>,
+    /// Where it is written.
+    pub at: Place,
+}
+
+/// What receives alerts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OutletKind {
+    /// Whatever takes Prometheus Alertmanager's webhook.
+    Webhook,
+    /// Slack, or what is compatible with it.
+    Slack,
+    /// Discord.
+    Discord,
+    /// A room of Matrix.
+    Matrix,
+}
+
 /// Where hotstage itself runs and how.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -413,6 +477,8 @@ pub struct Services {
     pub log: LogIntake,
     /// Bytes that telemetry may take on disk; default 4 GiB.
     pub telemetry_bytes_max: u64,
+    /// Every planned address is sent an ICMP echo each second; default true.
+    pub ping: bool,
     /// Where it is written.
     pub at: Place,
 }

@@ -47,6 +47,43 @@
     }
   };
 
+  // Browsers let a page make sound only after its reader has asked for it.
+  const button = document.getElementById("sound");
+  let audio = null;
+  const loud = () => new Set([...figures.querySelectorAll("[data-loud]")].map((alert) => alert.dataset.alert));
+  let known = loud();
+  const tone = (hertz, after) => {
+    const oscillator = audio.createOscillator();
+    const gain = audio.createGain();
+    const from = audio.currentTime + after;
+    oscillator.frequency.value = hertz;
+    gain.gain.setValueAtTime(0.2, from);
+    gain.gain.exponentialRampToValueAtTime(0.001, from + 0.35);
+    oscillator.connect(gain).connect(audio.destination);
+    oscillator.start(from);
+    oscillator.stop(from + 0.4);
+  };
+  const ring = () => {
+    tone(880, 0);
+    tone(660, 0.4);
+  };
+  button.addEventListener("click", () => {
+    audio = audio ? (audio.close(), null) : new AudioContext();
+    button.setAttribute("aria-pressed", String(audio !== null));
+    button.textContent = audio ? button.dataset.on : button.dataset.off;
+    // So that the reader hears how loud it will be.
+    if (audio) {
+      ring();
+    }
+  });
+  const sound = () => {
+    const now = loud();
+    if (audio && [...now].some((alert) => !known.has(alert))) {
+      ring();
+    }
+    known = now;
+  };
+
   // The browser connects again by itself; a page that went to sleep (a locked phone) begins anew.
   const connect = () => {
     const stream = new EventSource(document.body.dataset.events);
@@ -59,6 +96,7 @@
       bringChildren(figures, fresh.content);
       lost.hidden = true;
       speak();
+      sound();
     };
     stream.onerror = () => {
       lost.hidden = false;

@@ -4,8 +4,8 @@
 use std::{error::Error, f64::consts::PI, sync::Arc, time::Duration};
 
 use model::{
-    AccessPointLoad, EventCard, HistoryPoint, LeaseChange, LeaseNews, PoolUse, Rates, RoomLoad, Snapshot, SnapshotTalk,
-    Timestamp,
+    AccessPointLoad, EventCard, HistoryPoint, LeaseChange, LeaseNews, PoolUse, PortRef, Rates, RoomLoad, Severity,
+    Snapshot, SnapshotAlert, SnapshotTalk, Timestamp,
 };
 use tokio::{net::TcpListener, sync::watch, time};
 
@@ -113,6 +113,8 @@ fn snapshot(tick: u32) -> Snapshot {
         talks_next: talks(tick, 45),
         history: (0..=tick % DAY).map(point).collect(),
         incidents_open: vec!["74 stations are associated with ap-ume-1, 60 are planned".to_owned()],
+        alerts: alerts(tick),
+        alerts_open: 3,
         lease_news: vec![
             LeaseNews {
                 at: at(tick),
@@ -124,6 +126,37 @@ fn snapshot(tick: u32) -> Snapshot {
         ],
         metrics: Vec::new(),
     }
+}
+
+fn alerts(tick: u32) -> Vec<SnapshotAlert> {
+    let down = SnapshotAlert {
+        id: 12,
+        rule: "device-down".to_owned(),
+        severity: Severity::Error,
+        since: at(tick),
+        says: "sw-4f-1 (192.0.2.21) in room ume does not answer".to_owned(),
+        device: Some("sw-4f-1".into()),
+        room: Some("ume".into()),
+        port: Some(PortRef { device: "sw-core".into(), port: "7".to_owned() }),
+        cause: "its power or its uplink; 3 devices behind it do not answer either".to_owned(),
+        remedy: "look at the lamp of sw-core:7, then at the power of sw-4f-1; then swap the cable".to_owned(),
+        taken_by: None,
+        silenced_until: None,
+        is_flapping: false,
+    };
+    let over = SnapshotAlert {
+        id: 9,
+        rule: "access-point-over-capacity".to_owned(),
+        severity: Severity::Warning,
+        says: "access point ap-ume-1 in room ume carries 74 stations, planned for 60".to_owned(),
+        device: Some("ap-ume-1".into()),
+        port: None,
+        cause: String::new(),
+        remedy: "add an access point to the room or steer people to another room".to_owned(),
+        taken_by: Some("Aki".to_owned()),
+        ..down.clone()
+    };
+    vec![down, over]
 }
 
 fn talks(tick: u32, minutes: u64) -> Vec<SnapshotTalk> {

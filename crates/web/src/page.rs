@@ -7,7 +7,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use jiff::tz::TimeZone;
-use model::{AccessPointLoad, LeaseNews, Snapshot, SnapshotTalk, Timestamp};
+use model::{AccessPointLoad, LeaseNews, Severity, Snapshot, SnapshotAlert, SnapshotTalk, Timestamp};
 use serde::Deserialize;
 
 use crate::{
@@ -80,6 +80,8 @@ struct Figures<'a> {
     log_rate: String,
     hit_percent: u32,
     course: Course,
+    alerts: Vec<AlertCard<'a>>,
+    alerts_more: u64,
     lease_news: Vec<NewsLine<'a>>,
     talks_now: Vec<TalkLine<'a>>,
     talks_next: Vec<TalkLine<'a>>,
@@ -94,6 +96,20 @@ struct Bar<'a> {
     percent: u64,
     level: &'static str,
     says: &'static str,
+}
+
+/// An alert with its local hour and the words of the language.
+struct AlertCard<'a> {
+    alert: &'a SnapshotAlert,
+    /// `error`, `warning` or `info`, for colour and sound.
+    level: &'static str,
+    severity: &'static str,
+    /// Headline in the reader's language, or empty.
+    title: &'static str,
+    since: String,
+    /// Device, room and port, as far as known.
+    place: String,
+    silenced_until: Option<String>,
 }
 
 /// A talk with its local hours.
@@ -152,10 +168,36 @@ impl<'a> Figures<'a> {
             log_rate: rate(rates.log_lines),
             hit_percent: (rates.dns_hit_ratio * 100.0).round() as u32,
             course: course(snapshot),
+            alerts: snapshot.alerts.iter().map(|alert| alert_card(alert, snapshot, words, &zone)).collect(),
+            alerts_more: snapshot.alerts_open.saturating_sub(snapshot.alerts.len() as u64),
             lease_news: lease_news(snapshot, words, &zone),
             talks_now: talk_lines(&snapshot.talks_now, &zone),
             talks_next: talk_lines(&snapshot.talks_next, &zone),
         }
+    }
+}
+
+fn alert_card<'a>(alert: &'a SnapshotAlert, snapshot: &Snapshot, words: &Words, zone: &TimeZone) -> AlertCard<'a> {
+    let (level, position) = match alert.severity {
+        Severity::Error => ("error", 0),
+        Severity::Warning => ("warning", 1),
+        Severity::Info => ("info", 2),
+    };
+    let room = alert.room.as_ref().map(|room| {
+        let planned = snapshot.rooms.iter().find(|load| load.room == *room);
+        planned.map_or(room.as_str(), |load| load.name.as_str()).to_owned()
+    });
+    let places = [room, alert.device.as_ref().map(ToString::to_string), alert.port.as_ref().map(ToString::to_string)];
+    // The day as well, once it is no longer today.
+    let form = if local(alert.since, zone, "%F") == local(snapshot.at, zone, "%F") { "%H:%M:%S" } else { "%F %H:%M" };
+    AlertCard {
+        alert,
+        level,
+        severity: words.severities[position],
+        title: words.alert_titles.iter().find(|(rule, _)| *rule == alert.rule).map_or("", |(_, title)| title),
+        since: local(alert.since, zone, form),
+        place: places.into_iter().flatten().collect::<Vec<_>>().join(" · "),
+        silenced_until: alert.silenced_until.map(|until| local(until, zone, "%H:%M")),
     }
 }
 

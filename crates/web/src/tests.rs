@@ -5,8 +5,8 @@ use axum::{
     http::{Request, Response, StatusCode, header},
 };
 use model::{
-    AccessPointLoad, EventCard, HistoryPoint, LeaseChange, LeaseNews, Metric, MetricKind, PoolUse, Rates, RoomLoad,
-    Snapshot, SnapshotTalk, Timestamp,
+    AccessPointLoad, EventCard, HistoryPoint, LeaseChange, LeaseNews, Metric, MetricKind, PoolUse, PortRef, Rates,
+    RoomLoad, Severity, Snapshot, SnapshotAlert, SnapshotTalk, Timestamp,
 };
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -77,12 +77,35 @@ fn snapshot() -> Snapshot {
             LeaseNews { at: AT, pool: "guest <u>".to_owned(), change: LeaseChange::Granted, count: 1_234 },
             LeaseNews { at: AT, pool: "staff".to_owned(), change: LeaseChange::Declined, count: 1 },
         ],
+        alerts: vec![
+            alert(7, Severity::Error),
+            SnapshotAlert { taken_by: Some("Aki <a>".to_owned()), ..alert(8, Severity::Warning) },
+        ],
+        alerts_open: 5,
         metrics: vec![
             metric("hotstage_clients", MetricKind::Gauge, &[], 812.0),
             metric("hotstage_dhcp_messages_total", MetricKind::Counter, &[("type", "a\"b\\c\nd")], 5.0),
             metric("hotstage_dhcp_messages_total", MetricKind::Counter, &[("type", "ack")], 7.0),
         ],
         ..Snapshot::default()
+    }
+}
+
+fn alert(id: u32, severity: Severity) -> SnapshotAlert {
+    SnapshotAlert {
+        id,
+        rule: "device-down".to_owned(),
+        severity,
+        since: AT,
+        says: "sw-1 <b> does not answer".to_owned(),
+        device: Some("sw-1".into()),
+        room: Some("hall".into()),
+        port: Some(PortRef { device: "core".into(), port: "3".to_owned() }),
+        cause: "no power".to_owned(),
+        remedy: "look at its port".to_owned(),
+        taken_by: None,
+        silenced_until: None,
+        is_flapping: false,
     }
 }
 
@@ -103,6 +126,30 @@ fn text(path: &str, headers: &[(header::HeaderName, &str)]) -> (StatusCode, Stri
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let bytes = runtime.block_on(to_bytes(response.into_body(), 1 << 20)).unwrap();
     (status, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+#[test]
+fn an_alert_says_what_where_since_why_what_to_do_and_who_has_it() {
+    let (_, html) = text("/?lang=en", &[]);
+    for part in [
+        "sw-1 &#60;b&#62; does not answer",
+        "since 11:30:00</span> · Hall &#38; &#60;b&#62; · sw-1 · core:3",
+        "Likely: no power",
+        "Do: look at its port",
+        "nobody has it",
+        "taken by Aki &#60;a&#62;",
+        "3 more; `hotstage alerts`",
+        "<li class=\"error\" data-alert=\"7\" data-loud>",
+        "<li class=\"warning\" data-alert=\"8\">",
+        "aria-pressed=\"false\"",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    let (_, html) = text("/?lang=ja", &[]);
+    for part in ["機器が応答しません", "発生 11:30:00", "対処: look at its port", "未対応", "対応中: Aki"]
+    {
+        assert!(html.contains(part), "{part} in {html}");
+    }
 }
 
 #[test]

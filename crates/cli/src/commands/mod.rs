@@ -1,5 +1,6 @@
 //! One module a command; each calls what does the work and shows the answer.
 
+pub(crate) mod alerts;
 pub(crate) mod check;
 pub(crate) mod dns;
 pub(crate) mod import;

@@ -52,6 +52,7 @@ impl Build {
         let dns = self.dns(table.and_then(|table| table.dns.as_ref()));
         let log = self.log(table.and_then(|table| table.log.as_ref()));
         let lines = table.and_then(|table| table.log_lines_per_day.as_ref());
+        let ping = table.and_then(|table| table.watch.as_ref()).and_then(|watch| watch.ping.as_ref());
         Services {
             at_port: table.and_then(|table| table.at.as_ref()).map(|port| port.value.clone()),
             device,
@@ -62,6 +63,7 @@ impl Build {
             ntp: table.and_then(|table| table.ntp.as_ref()).map(values).unwrap_or_default(),
             log_lines_per_day: lines.map(|lines| u64::from(lines.value)),
             telemetry_bytes_max: self.telemetry(table),
+            ping: ping.is_none_or(|ping| ping.value),
             at: table.map_or_else(|| Place::file("event.toml"), |table| table.here.clone()),
         }
     }

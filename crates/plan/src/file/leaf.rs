@@ -7,12 +7,13 @@ use std::{
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use jiff::{SignedDuration, civil, tz::TimeZone};
-use model::{Mac, PortRef};
+use model::{Mac, PortRef, Severity};
 use serde_json::{Value as Json, json};
 
 use super::{shape::Leaf, tree::Value};
 use crate::{
-    Band, Channel, DayKind, DhcpVia, DnsProtocol, DnsUpstream, Estimate, Ipv6Mode, Role, RoomKind, Secret, VlanKind,
+    Band, Channel, DayKind, DhcpVia, DnsProtocol, DnsUpstream, Estimate, Ipv6Mode, OutletKind, Role, RoomKind, Secret,
+    VlanKind,
     catalogue::{DeviceKind, PoeStandard},
 };
 
@@ -394,6 +395,10 @@ word_leaf!(Role, "`edge`, `core`, `access`, `access-point`, `injector`, `server`
 word_leaf!(DeviceKind, "`router`, `switch`, `access-point`, `injector` or `server`", "\"switch\"",
     ["router" => Self::Router, "switch" => Self::Switch, "access-point" => Self::AccessPoint,
      "injector" => Self::Injector, "server" => Self::Server]);
+word_leaf!(Severity, "`error`, `warning` or `info`", "\"warning\"",
+    ["error" => Self::Error, "warning" => Self::Warning, "info" => Self::Info]);
+word_leaf!(OutletKind, "`webhook`, `slack`, `discord` or `matrix`", "\"slack\"",
+    ["webhook" => Self::Webhook, "slack" => Self::Slack, "discord" => Self::Discord, "matrix" => Self::Matrix]);
 word_leaf!(Ipv6Mode, "`slaac`, `stateless` or `stateful`", "\"stateless\"",
     ["slaac" => Self::Slaac, "stateless" => Self::Stateless, "stateful" => Self::Stateful]);
 word_leaf!(PoeStandard, "`af`, `at` or `bt`", "\"af\"", ["af" => Self::Af, "at" => Self::At, "bt" => Self::Bt]);

@@ -9,7 +9,7 @@ use super::{
 use crate::problem::Problems;
 
 /// Tables whose members have names, so that files may each hold some of them.
-const NAMED: [&str; 8] = ["site", "ssid", "vlan", "device", "group", "tunnel", "uplink", "model"];
+const NAMED: [&str; 10] = ["site", "ssid", "vlan", "device", "group", "tunnel", "uplink", "alert", "outlet", "model"];
 
 /// Takes `version` out of a file's table and says whether the rest can be understood.
 /// Only `event.toml` must state it; the other files follow it.

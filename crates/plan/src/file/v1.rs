@@ -8,7 +8,7 @@ use std::{
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use jiff::civil;
-use model::{Mac, PortRef, VlanId};
+use model::{Mac, PortRef, Severity, VlanId};
 
 use super::{
     leaf::{
@@ -18,7 +18,7 @@ use super::{
     shape::{At, Many, Stated, shape},
 };
 use crate::{
-    DayKind, Estimate, Ipv6Mode, Role, RoomKind, Secret, VlanKind,
+    DayKind, Estimate, Ipv6Mode, OutletKind, Role, RoomKind, Secret, VlanKind,
     catalogue::{DeviceKind, PoeStandard},
 };
 
@@ -394,6 +394,40 @@ shape! {
 }
 
 shape! {
+    /// A rule of the event's own: a figure beyond a threshold.
+    AlertTable {
+        /// The figure, e.g. `dns_queries_per_second`.
+        metric: At<Text>,
+        /// Of what, e.g. a room's key. Default: each.
+        of: Option<At<Text>>,
+        /// More than this is wrong.
+        above: Option<At<f64>>,
+        /// Less than this is wrong.
+        below: Option<At<f64>>,
+        /// It must be wrong for so long. Default: 1m.
+        hold: Option<At<Duration>>,
+        /// How bad. Default: warning.
+        severity: Option<At<Severity>>,
+        /// What is wrong, for people. Default: the alert's name.
+        says: Option<At<Text>>,
+        /// What to do.
+        remedy: Option<At<Text>>,
+    }
+}
+
+shape! {
+    /// Who is told of alerts.
+    OutletTable {
+        /// What receives.
+        kind: At<OutletKind>,
+        /// Where, best as `env:NAME` or `file:PATH`.
+        url: At<Secret>,
+        /// Access token (Matrix).
+        token: Option<At<Secret>>,
+    }
+}
+
+shape! {
     /// Where hotstage itself runs and how.
     ServicesTable {
         /// Port its computer hangs on.
@@ -414,6 +448,16 @@ shape! {
         log: Option<LogTable>,
         /// Bytes that telemetry may take on disk. Default: 4GiB.
         telemetry: Option<At<Bytes>>,
+        /// What is watched.
+        watch: Option<WatchTable>,
+    }
+}
+
+shape! {
+    /// What is watched.
+    WatchTable {
+        /// Every planned address is sent an ICMP echo each second. Default: true.
+        ping: Option<At<bool>>,
     }
 }
 
@@ -560,6 +604,10 @@ shape! {
         tunnel: BTreeMap<String, TunnelTable>,
         /// Ways out to the Internet.
         uplink: BTreeMap<String, UplinkTable>,
+        /// Rules over figures.
+        alert: BTreeMap<String, AlertTable>,
+        /// Who is told of alerts.
+        outlet: BTreeMap<String, OutletTable>,
         /// Models of gear that the catalogue lacks.
         model: BTreeMap<String, ModelTable>,
         /// Where hotstage itself runs.

@@ -1,6 +1,7 @@
 //! End-to-end tests: the real program, other people's clients, network namespaces.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod alerts;
 mod bad_input;
 mod campus;
 mod checker;

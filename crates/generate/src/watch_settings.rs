@@ -1,0 +1,155 @@
+//! What is watched: every planned address, and which device is reached through which.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    net::IpAddr,
+};
+
+use model::{DeviceId, PortRef, RoomId, Timestamp};
+use plan::{Plan, Role};
+
+use crate::watch_rules;
+
+/// What is watched, and where it stands.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct WatchSettings {
+    /// The addresses; none when the plan turns it off. The services' own device is not among them.
+    pub ping: watch::PingSettings,
+    /// Which device is reached through which.
+    pub topology: watch::Topology,
+    /// Where each device is.
+    pub places: BTreeMap<DeviceId, WatchedPlace>,
+    /// Rules over figures: those that ship and those of the plan.
+    pub rules: Vec<watch::Rule>,
+    /// Who is told.
+    pub outlets: Vec<Outlet>,
+    /// Who is on duty when, by start.
+    pub duties: Vec<Duty>,
+}
+
+/// Somebody who is told of alerts. Where secrets lie is not looked up here.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outlet {
+    /// Key in the plan.
+    pub name: String,
+    /// What receives.
+    pub kind: watch::OutletKind,
+    /// Where.
+    pub url: OutletSecret,
+    /// Access token.
+    pub token: Option<OutletSecret>,
+}
+
+/// A secret, by reference where the plan is wise.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum OutletSecret {
+    /// In an environment variable.
+    Environment(String),
+    /// In a file.
+    File(String),
+    /// The secret itself.
+    Plain(String),
+}
+
+/// A shift of the roster.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Duty {
+    /// From.
+    pub starts: Timestamp,
+    /// To.
+    pub ends: Timestamp,
+    /// Who, and how to reach them.
+    pub who: String,
+}
+
+/// Where a device is to be found.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct WatchedPlace {
+    /// Its room, if it is placed.
+    pub room: Option<RoomId>,
+    /// The port that it hangs on, seen from the services.
+    pub port: Option<PortRef>,
+}
+
+pub(crate) fn watch_settings(plan: &Plan) -> WatchSettings {
+    let ports = ports_towards_services(plan);
+    let parents = ports.iter().map(|(device, port)| (device.clone(), port.device.clone()));
+    let place =
+        |device: &plan::Device| WatchedPlace { room: device.room.clone(), port: ports.get(&device.id).cloned() };
+    WatchSettings {
+        ping: watch::PingSettings { targets: targets(plan), ..watch::PingSettings::default() },
+        topology: watch::Topology::new(parents),
+        places: plan.devices.values().map(|device| (device.id.clone(), place(device))).collect(),
+        rules: watch_rules::rules(plan),
+        outlets: plan.outlets.iter().map(outlet).collect(),
+        duties: duties(plan),
+    }
+}
+
+fn outlet(outlet: &plan::Outlet) -> Outlet {
+    let kind = match outlet.kind {
+        plan::OutletKind::Webhook => watch::OutletKind::Webhook,
+        plan::OutletKind::Slack => watch::OutletKind::Slack,
+        plan::OutletKind::Discord => watch::OutletKind::Discord,
+        plan::OutletKind::Matrix => watch::OutletKind::Matrix,
+    };
+    let secret = |secret: &plan::Secret| match secret {
+        plan::Secret::Environment(name) => OutletSecret::Environment(name.clone()),
+        plan::Secret::File(path) => OutletSecret::File(path.clone()),
+        plan::Secret::Plain(text) => OutletSecret::Plain(text.clone()),
+    };
+    Outlet { name: outlet.name.clone(), kind, url: secret(&outlet.url), token: outlet.token.as_ref().map(secret) }
+}
+
+fn duties(plan: &Plan) -> Vec<Duty> {
+    let duty = |shift: &plan::Shift| {
+        let parts = [shift.who.as_str(), shift.handle.as_str(), shift.place.as_str()];
+        let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        Duty { starts: shift.starts, ends: shift.ends, who: parts.join(", ") }
+    };
+    let mut duties: Vec<Duty> = plan.roster.iter().flatten().map(duty).collect();
+    duties.sort_by_key(|duty| duty.starts);
+    duties
+}
+
+fn targets(plan: &Plan) -> Vec<watch::Target> {
+    if !plan.services.ping {
+        return Vec::new();
+    }
+    let watched = plan
+        .devices
+        .values()
+        .filter(|device| device.role != Role::Spare && Some(&device.id) != plan.services.device.as_ref());
+    let target = |device: &plan::Device| {
+        let address = IpAddr::V4(device.address?);
+        Some(watch::Target { device: device.id.clone(), address, was_seen: false })
+    };
+    watched.filter_map(target).collect()
+}
+
+/// For each device, the port of its neighbour on the shortest way to the services. The way begins at the services' own
+/// device or port, or else at the first device that routes out of the event.
+fn ports_towards_services(plan: &Plan) -> BTreeMap<DeviceId, PortRef> {
+    let own = plan.services.device.clone().filter(|device| plan.devices.contains_key(device));
+    let root = own
+        .or_else(|| plan.services.at_port.as_ref().map(|port| port.device.clone()))
+        .or_else(|| plan.uplinks.first().map(|uplink| uplink.device.clone()))
+        .or_else(|| plan.devices.values().find(|device| device.role == Role::Edge).map(|device| device.id.clone()));
+    let mut ports = BTreeMap::new();
+    let Some(root) = root else { return ports };
+    let mut near: BTreeMap<DeviceId, Vec<(PortRef, DeviceId)>> = BTreeMap::new();
+    for link in plan.links() {
+        near.entry(link.a.device.clone()).or_default().push((link.a.clone(), link.b.device.clone()));
+        near.entry(link.b.device.clone()).or_default().push((link.b.clone(), link.a.device.clone()));
+    }
+    let mut reached = VecDeque::from([root.clone()]);
+    while let Some(device) = reached.pop_front() {
+        for (port, beyond) in near.remove(&device).unwrap_or_default() {
+            if beyond != root && !ports.contains_key(&beyond) {
+                ports.insert(beyond.clone(), port);
+                reached.push_back(beyond);
+            }
+        }
+    }
+    ports
+}

@@ -1,0 +1,29 @@
+//! Whether the event's devices answer, and what a person is told when something is wrong.
+//!
+//! Engines only: they are told the time and what arrived, and answer what to send and what has changed. They never open
+//! a socket, read a clock, know the plan file or write to disk; `daemon` does. Start at [`Pinger`] for the echo of every
+//! planned address and at [`AlertBook`] for the life of an alert.
+
+mod alert;
+mod alert_book;
+mod echo;
+mod forecast;
+mod outlet_message;
+mod pinger;
+mod rule;
+mod saved;
+mod silence;
+mod topology;
+mod window;
+
+pub use alert::{Alert, AlertId, AlertState, Condition, Subject};
+pub use alert_book::{AlertBook, AlertBookCounters, AlertChange, Damping};
+pub use echo::{ECHO_BYTES, EchoReply, Family, ParseEchoError, encode_request, parse_reply};
+pub use forecast::Forecast;
+pub use outlet_message::{OutletKind, message_body};
+pub use pinger::{Effect, PingCounters, PingSettings, Pinger, Reachability, Target, TargetReport};
+pub use rule::{Comparison, Reading, Rule};
+pub use saved::{SavedAlert, SavedAlerts};
+pub use silence::{Silence, SilenceError, Silences};
+pub use topology::Topology;
+pub use window::{Window, WindowSummary};
