@@ -10,7 +10,7 @@ mod option;
 mod services;
 mod venue;
 
-pub(crate) use event::{hour, slug};
+pub(crate) use event::{hour, is_domain, slug};
 
 use std::collections::{BTreeMap, BTreeSet};
 

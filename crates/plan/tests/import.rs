@@ -54,6 +54,16 @@ fn dnsmasq_becomes_a_plan() {
 }
 
 #[test]
+fn a_domain_that_the_event_cannot_have_is_said_and_left_out() {
+    for domain in ["_venue.example", "-venue.example", "venue.example-", "a..b"] {
+        let text = DNSMASQ.replace("domain=venue.example", &format!("domain={domain}"));
+        let imported = from_dnsmasq(&text).unwrap();
+        plan(&imported);
+        assert!(imported.notes.iter().any(|note| note.says.contains(domain)), "{domain}: {:?}", imported.notes);
+    }
+}
+
+#[test]
 fn what_cannot_be_read_is_refused_with_its_line() {
     assert_eq!(from_kea("{\n \"Dhcp4\": [1 2] }").unwrap_err().to_string(), "line 2: a `,` or a `]` is missing");
     assert_eq!(from_kea("{}").unwrap_err().to_string(), "line 1: there is no `Dhcp4` in it");

@@ -162,7 +162,8 @@ pub(crate) fn slug(name: &str) -> Option<String> {
     (!slug.is_empty()).then(|| slug.to_owned())
 }
 
-fn is_domain(text: &str) -> bool {
+/// True for a name that the event's zone can have: labels of letters, digits and inner hyphens (RFC 1123 section 2.1).
+pub(crate) fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')

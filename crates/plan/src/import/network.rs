@@ -13,7 +13,7 @@ use super::{
     value::{Item, Meaning, Options, domain, hex, meaning, quoted, text_or_hex, toml},
 };
 pub(super) use crate::ReservationClient as Client;
-use crate::options;
+use crate::{build::is_domain, options};
 
 /// Subnets that are taken over; VLAN identifiers are given out from [`FIRST_VLAN`] on.
 const SUBNETS_MAX: usize = 800;
@@ -235,12 +235,16 @@ impl Network {
         for subnet in &mut self.subnets {
             tidy_subnet(subnet, &names, &mut left, notes);
         }
-        self.domain = self.domain.take().and_then(|name| domain(&name));
+        let named = self.domain.take();
+        self.domain = named.as_deref().and_then(domain).filter(|name| is_domain(name));
+        if let (Some(name), None) = (&named, &self.domain) {
+            notes.add(0, format!("domain `{}` cannot be the event's: it is not made of host names", name.trim()));
+        }
         // The name that all subnets share is the event's.
         let of_subnets: BTreeSet<Option<&String>> =
             self.subnets.iter().map(|subnet| subnet.scope.options.get(&15)).collect();
         if let (None, [Some(name)]) = (&self.domain, of_subnets.into_iter().collect::<Vec<_>>().as_slice()) {
-            self.domain = domain(name.trim_matches('"'));
+            self.domain = domain(name.trim_matches('"')).filter(|name| is_domain(name));
         }
         if let Some(name) = self.domain.as_ref().map(|name| quoted(name)) {
             for subnet in self.subnets.iter_mut().filter(|subnet| subnet.scope.options.get(&15) == Some(&name)) {
