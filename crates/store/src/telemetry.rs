@@ -71,6 +71,8 @@ const BUFFER_BYTES_MAX: usize = 1 << 20;
 /// A log record with longest host, app, raw and message.
 const RECORD_BYTES_MAX: u64 = 1 << 20;
 const HOUR_SECS: i64 = 3_600;
+/// A record up to so many hours older than the open segment goes into it.
+const LATE_HOURS_MAX: i64 = 24;
 /// A failed seal is tried again after so long.
 const RETRY_SECS: i64 = 10;
 
@@ -80,7 +82,7 @@ const RETRY_SECS: i64 = 10;
 /// append -> buffer -> sync (one write, one fdatasync) -> segment -- full, or its hour is over --> waiting
 ///                                                                       sealer thread: Parquet, then the segment goes
 /// ```
-/// Time may jump (a rehearsal does): a record of a later hour, or of more than an hour before, begins a segment.
+/// Time may jump (a rehearsal does): a record of a later hour, or of more than a day before, begins a segment.
 #[derive(Debug)]
 pub struct Telemetry {
     paths: Paths,
@@ -274,8 +276,8 @@ impl Telemetry {
         if let Some((writer, open_hour)) = &self.open {
             let is_full =
                 writer.position() + RECORD_BYTES_MAX.min(self.limits.segment_bytes / 8) > self.limits.segment_bytes;
-            // A record just before the hour may come just after it; further back, time has jumped.
-            if is_full || hour > *open_hour || hour < *open_hour - 1 {
+            // Records come a little late, in a fast rehearsal by hours; further back, time has jumped.
+            if is_full || hour > *open_hour || hour < *open_hour - LATE_HOURS_MAX {
                 if self.sync_open().is_err() {
                     return false;
                 }

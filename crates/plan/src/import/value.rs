@@ -48,7 +48,7 @@ pub(super) fn toml(kind: OptionKind, items: &[Item]) -> Result<String, String> {
             _ => None,
         },
         OptionType::SipServers => addresses(items).map(|found| address_list(&found)).or_else(|| domains(items)),
-        OptionType::Text => joined(items).map(|octets| text_or_hex(&octets)),
+        OptionType::Text => joined(items).filter(|octets| !octets.is_empty()).map(|octets| text_or_hex(&octets)),
         OptionType::Uint8 => number(items, 0, i64::from(u8::MAX)),
         OptionType::Uint16 => number(items, 0, i64::from(u16::MAX)),
         OptionType::Uint32 => number(items, 0, i64::from(u32::MAX)),
@@ -75,6 +75,7 @@ fn raw(items: &[Item]) -> Result<String, String> {
         _ => {}
     }
     octets(items)
+        .filter(|octets| !octets.is_empty())
         .map(
             |octets| {
                 if items.iter().all(|item| matches!(item, Item::Text(_))) { text_or_hex(&octets) } else { hex(&octets) }

@@ -84,8 +84,10 @@ fn resynchronise(bytes: &[u8], sequence: u64, position: usize) -> Option<usize> 
 
 /// Length without the zeros at the end.
 fn end_of_data(bytes: &[u8]) -> usize {
-    let whole = bytes.chunks(4096).rposition(|chunk| chunk.iter().any(|&octet| octet != 0));
+    const ZEROS: [u8; 4096] = [0; 4096];
+    // Compared as a whole: segments are prepared ahead, so millions of zeros are looked at.
+    let whole = bytes.chunks(ZEROS.len()).rposition(|chunk| chunk != &ZEROS[..chunk.len()]);
     let Some(whole) = whole else { return 0 };
-    let chunk = &bytes[whole * 4096..(whole * 4096 + 4096).min(bytes.len())];
-    whole * 4096 + chunk.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1)
+    let chunk = &bytes[whole * ZEROS.len()..((whole + 1) * ZEROS.len()).min(bytes.len())];
+    whole * ZEROS.len() + chunk.iter().rposition(|&octet| octet != 0).map_or(0, |last| last + 1)
 }
