@@ -122,7 +122,7 @@ impl Framer {
                     self.state = State::Boundary;
                 }
                 State::SkipLine => {
-                    let end = self.buffer[self.start..].iter().position(|&octet| is_line_end(octet));
+                    let end = line_end(&self.buffer[self.start..]);
                     let Some(end) = end else {
                         self.consume(self.buffer.len() - self.start);
                         return None;
@@ -163,7 +163,7 @@ impl Framer {
         }
         let from = self.start;
         let searched = self.searched.max(from);
-        let end = self.buffer[searched..].iter().position(|&octet| is_line_end(octet)).map(|end| searched + end);
+        let end = line_end(&self.buffer[searched..]).map(|end| searched + end);
         let Some(end) = end.filter(|end| end - from <= LINE_BYTES_MAX) else {
             self.searched = self.buffer.len();
             if self.buffer.len() - from <= LINE_BYTES_MAX {
@@ -213,8 +213,9 @@ fn octet_count(bytes: &[u8]) -> Count {
     }
 }
 
-fn is_line_end(octet: u8) -> bool {
-    matches!(octet, b'\n' | 0)
+/// Where the first LF or NUL is.
+fn line_end(octets: &[u8]) -> Option<usize> {
+    memchr::memchr2(b'\n', 0, octets)
 }
 
 /// Length without the line ends that some senders put inside the count, or before LF.

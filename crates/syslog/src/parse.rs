@@ -1,4 +1,5 @@
 use std::{
+    borrow::Cow,
     collections::HashMap,
     net::{IpAddr, SocketAddr},
 };
@@ -8,6 +9,9 @@ use jiff::tz::TimeZone;
 use model::{Facility, LogRecord, LogSeverity, Timestamp, Transport};
 
 use crate::header::{self, Header};
+
+/// Names of hosts are cut to so many octets (RFC 5424 section 6.2.4).
+const NAME_OCTETS_MAX: usize = 255;
 
 /// What the plan knows that helps to read a line: which device has which address and name, and the local time zone.
 ///
@@ -46,14 +50,21 @@ impl Context {
         if claimed.is_empty() {
             return String::new();
         }
-        if let Ok(address) = claimed.parse::<IpAddr>()
+        // Most names begin with a letter beyond `f`, or hold what no address does: they need not be tried as one.
+        if claimed.bytes().all(|octet| octet.is_ascii_hexdigit() || matches!(octet, b'.' | b':'))
+            && let Ok(address) = claimed.parse::<IpAddr>()
             && let Some(name) = self.hosts_by_address.get(&address.to_canonical())
         {
             return name.clone();
         }
-        let lower = claimed.to_ascii_lowercase();
-        let label = lower.split('.').next().unwrap_or_default();
-        let known = self.known_hosts.get(lower.as_str()).or_else(|| self.known_hosts.get(label));
+        let mut buffer = [0; NAME_OCTETS_MAX];
+        let known = buffer.get_mut(..claimed.len()).and_then(|lower| {
+            lower.copy_from_slice(claimed.as_bytes());
+            lower.make_ascii_lowercase();
+            let lower = std::str::from_utf8(lower).ok()?;
+            let label = lower.split('.').next().unwrap_or_default();
+            self.known_hosts.get(lower).or_else(|| if label == lower { None } else { self.known_hosts.get(label) })
+        });
         known.cloned().unwrap_or_else(|| claimed.to_owned())
     }
 }
@@ -70,7 +81,8 @@ pub fn parse(
     raw: &[u8],
     context: &Context,
 ) -> LogRecord {
-    let text = String::from_utf8_lossy(raw);
+    // Checking whole is far faster than looking for what is wrong.
+    let text = str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed);
     let text = text.trim_end_matches(['\0', '\n', '\r']);
     let (priority, after_priority) = priority(text);
     let header = header::rfc5424(after_priority)
@@ -83,7 +95,7 @@ pub fn parse(
         transport,
         facility: priority.map(|(facility, _)| facility),
         severity: priority.map(|(_, severity)| severity),
-        host: context.originator(source.ip(), cut(header.host, 255)),
+        host: context.originator(source.ip(), cut(header.host, NAME_OCTETS_MAX)),
         app: cut(header.app, 48).to_owned(),
         device_time: header.time,
         message: header.message.to_owned(),

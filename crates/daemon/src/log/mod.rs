@@ -7,7 +7,7 @@
 //!                       ^------ stored, or not: read on, or send again
 //! ```
 //! A stream is read on only after what was read of it is on disk. So a sender may take it that all it has written but
-//! the last 384 KiB (`UNSYNCED_OCTETS_MAX`) of its connection survives kill -9 and a power cut, and one that shuts its side down
+//! the last 768 KiB (`UNSYNCED_OCTETS_MAX`) of its connection survives kill -9 and a power cut, and one that shuts its side down
 //! and reads until the end knows it of every line: our side closes after the sync. For UDP nothing is acknowledged; the
 //! kernel's buffer waits while the disk is slow, and what it drops is counted. Start at [`Intake`].
 
@@ -42,11 +42,11 @@ use crate::clock::Clock;
 /// Batches that may wait for the writer.
 pub(crate) const QUEUE_BATCHES_MAX: usize = 256;
 /// Lines of a stream in one batch, so that a megabyte of empty lines does not become a gigabyte of records.
-const BATCH_LINES_MAX: usize = 1_024;
+const BATCH_LINES_MAX: usize = 2_048;
 /// Octets read of a stream before the writer has them on disk.
-const READ_OCTETS_MAX: usize = 128 << 10;
+const READ_OCTETS_MAX: usize = 256 << 10;
 /// Receive buffer asked for a stream; the kernel doubles it for its own bookkeeping and never holds more.
-const STREAM_BUFFER_OCTETS: usize = 128 << 10;
+const STREAM_BUFFER_OCTETS: usize = 256 << 10;
 /// What of a stream TCP may have acknowledged and a crash still loses.
 #[cfg(test)]
 const UNSYNCED_OCTETS_MAX: usize = READ_OCTETS_MAX + 2 * STREAM_BUFFER_OCTETS;

@@ -42,7 +42,7 @@ use super::{
 /// Threads at most; more would only make batches smaller.
 const THREADS_MAX: usize = 4;
 /// Streams of one thread that are read, or wait for the disk, at one time.
-const READING_MAX: usize = 128;
+const READING_MAX: usize = 64;
 /// Octets of unfinished lines that one thread holds for all its streams.
 const UNFINISHED_OCTETS_MAX: usize = 64 << 20;
 /// Senders that the kernel holds until they are accepted.
@@ -342,7 +342,7 @@ impl Line {
     }
 
     fn whole_lines(&mut self) -> Vec<LogRecord> {
-        let mut records = Vec::new();
+        let mut records = Vec::with_capacity(self.framer.pending_octets() / 160);
         let now = self.shared.intake.clock.now();
         while records.len() < BATCH_LINES_MAX {
             let Some(frame) = self.framer.next_frame() else { break };

@@ -118,7 +118,8 @@ fn decode_log(mut fields: Fields<'_>) -> Option<LogRecord> {
 }
 
 fn text(octets: &[u8]) -> String {
-    String::from_utf8_lossy(octets).into_owned()
+    // Checking whole is far faster than looking for what is wrong.
+    str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets).into_owned(), str::to_owned)
 }
 
 #[cfg(test)]
