@@ -8,7 +8,7 @@ use watch::{Alert, AlertChange, AlertState, Reachability, Rule, Silence};
 
 use crate::{
     publisher::Seen,
-    watch::{AlertDesk, DeviceConditions, Readings, of_services},
+    watch::{AlertDesk, DeviceConditions, PlannedPorts, Readings, agent_readings, of_agents, of_services},
 };
 
 /// Alerts on the page; the rest is counted.
@@ -21,6 +21,7 @@ pub(crate) struct IncidentBook {
     rules: Vec<Rule>,
     readings: Readings,
     devices: DeviceConditions,
+    planned: PlannedPorts,
 }
 
 impl IncidentBook {
@@ -29,8 +30,9 @@ impl IncidentBook {
         desk: Arc<AlertDesk>,
         rules: Vec<Rule>,
         devices: DeviceConditions,
+        planned: PlannedPorts,
     ) -> Self {
-        Self { book, desk, rules, readings: Readings::default(), devices }
+        Self { book, desk, rules, readings: Readings::default(), devices, planned }
     }
 
     /// One sentence for each incident that is open.
@@ -51,11 +53,14 @@ impl IncidentBook {
 
     /// Opens and closes incidents by what is seen at `now`; answers of what people are to be told.
     pub(crate) fn observe(&mut self, now: Timestamp, snapshot: &Snapshot, seen: &Seen) -> Vec<Alert> {
-        let readings = self.readings.take(now, snapshot, seen, &self.devices);
+        let mut readings = self.readings.take(now, snapshot, seen, &self.devices);
+        readings.extend(agent_readings(&self.devices, &self.planned, &seen.agents));
         let desk = Arc::clone(&self.desk);
         let mut alerts = desk.book();
         let mut conditions = of_services(&alerts, &self.devices, snapshot, seen);
-        conditions.extend(self.devices.conditions(&seen.watch.targets));
+        let targets = &seen.watch.targets;
+        conditions.extend(self.devices.conditions(targets));
+        conditions.extend(of_agents(now, &self.devices, &self.planned, &seen.agents, targets));
         for rule in &self.rules {
             conditions.extend(rule.conditions(&readings, |place| alerts.is_firing(&rule.code, place)));
         }

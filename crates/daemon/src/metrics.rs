@@ -8,7 +8,7 @@ use crate::{
     circuit_labels::CircuitUse,
     metrics6,
     publisher::{Seen, metric},
-    watch::OutletCounters,
+    watch::{OutletCounters, planned_ports},
 };
 
 /// All metrics, those of one name together.
@@ -54,6 +54,7 @@ fn watched(seen: &Seen, metrics: &mut Vec<Metric>) {
     gauges("hotstage_device_rtt_seconds", "Mean round trip of the last 60 echoes", |report| {
         report.window.rtt_mean.as_secs_f64()
     });
+    agents(seen, metrics);
     let counters = &seen.watch.counters;
     for (result, count) in [
         ("reply", counters.replies),
@@ -65,6 +66,52 @@ fn watched(seen: &Seen, metrics: &mut Vec<Metric>) {
         let help = "ICMP echoes and what became of them";
         metrics.push(counter("hotstage_echoes_total", help, &[("result", result)], count));
     }
+}
+
+/// What SNMP agents say of themselves and of planned links.
+fn agents(seen: &Seen, metrics: &mut Vec<Metric>) {
+    let mut outcomes = [("answered", 0), ("timeout", 0), ("refused", 0)];
+    let (mut bits, mut others) = (Vec::new(), Vec::new());
+    for (device, view) in &seen.agents {
+        outcomes[0].1 += view.polls - view.timeouts - view.refused;
+        outcomes[1].1 += view.timeouts;
+        outcomes[2].1 += view.refused;
+        for (reference, port) in planned_ports(&seen.planned, device, view) {
+            for (direction, bps) in [("in", port.in_bps), ("out", port.out_bps)] {
+                let labels = [("device", device.as_str()), ("port", reference.port.as_str()), ("direction", direction)];
+                let help = "Bits per second of ports of planned links";
+                bits.extend(
+                    bps.map(|bps| metric("hotstage_port_bits_per_second", help, MetricKind::Gauge, &labels, bps)),
+                );
+            }
+        }
+        let mut add = |name, help, value: Option<f64>| {
+            let labels = [("device", device.as_str())];
+            others.extend(value.map(|value| metric(name, help, MetricKind::Gauge, &labels, value)));
+        };
+        add(
+            "hotstage_device_poll_seconds",
+            "Time that the last SNMP poll took",
+            view.answered.map(|_| view.took.as_secs_f64()),
+        );
+        add("hotstage_device_celsius", "Hottest sensor of the device", view.celsius_max);
+        add(
+            "hotstage_device_poe_watts",
+            "Watts that the device gives over PoE",
+            view.poe_watts.map(|(drawn, _)| drawn),
+        );
+    }
+    if seen.agents.is_empty() {
+        return;
+    }
+    for (result, count) in outcomes {
+        let help = "SNMP polls of devices and what became of them";
+        metrics.push(counter("hotstage_snmp_polls_total", help, &[("result", result)], count));
+    }
+    metrics.extend(bits);
+    // All metrics of one name together.
+    others.sort_by(|a, b| a.name.cmp(&b.name));
+    metrics.extend(others);
 }
 
 fn clients(snapshot: &Snapshot, metrics: &mut Vec<Metric>) {

@@ -21,7 +21,7 @@ use crate::{
     page_reload::{PlannedPage, WantedPage, replace_plan},
     probe::ProbeView,
     rogue_watch::{RogueSeen, RogueView},
-    watch::{Outlets, WatchView},
+    watch::{AgentViews, Outlets, PlannedPorts, SnmpView, WatchView, planned_ports},
 };
 
 /// Points of history kept; when full, every other one is dropped.
@@ -40,6 +40,8 @@ pub(crate) struct Views {
     pub(crate) probe: Arc<Mutex<ProbeView>>,
     pub(crate) rogue: RogueView,
     pub(crate) watch: Arc<Mutex<WatchView>>,
+    pub(crate) agents: SnmpView,
+    pub(crate) planned: Arc<PlannedPorts>,
 }
 
 /// All views at one moment.
@@ -53,6 +55,8 @@ pub(crate) struct Seen {
     pub(crate) probe: ProbeView,
     pub(crate) rogue: RogueSeen,
     pub(crate) watch: WatchView,
+    pub(crate) agents: AgentViews,
+    pub(crate) planned: Arc<PlannedPorts>,
 }
 
 impl Views {
@@ -67,6 +71,8 @@ impl Views {
             rogue: self.rogue.read(),
             probe: self.probe.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             watch: self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            agents: self.agents.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            planned: Arc::clone(&self.planned),
         }
     }
 }
@@ -302,6 +308,23 @@ fn samples(snapshot: &Snapshot, seen: &Seen) -> Vec<Sample> {
         let subject = format!("device:{}", report.target.device);
         add("ping_loss_percent", subject.clone(), report.window.loss_percent());
         add("ping_rtt_mean_seconds", subject, report.window.rtt_mean.as_secs_f64());
+    }
+    for (device, view) in &seen.agents {
+        for (reference, port) in planned_ports(&seen.planned, device, view) {
+            for (name, value) in [("port_in_bps", port.in_bps), ("port_out_bps", port.out_bps)] {
+                if let Some(value) = value {
+                    add(name, format!("port:{reference}"), value);
+                }
+            }
+        }
+        let subject = format!("device:{device}");
+        for (name, value) in
+            [("temperature_celsius", view.celsius_max), ("poe_watts", view.poe_watts.map(|(drawn, _)| drawn))]
+        {
+            if let Some(value) = value {
+                add(name, subject.clone(), value);
+            }
+        }
     }
     samples
 }

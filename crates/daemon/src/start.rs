@@ -45,7 +45,7 @@ use crate::{
     reload::{Adjustment, ReloadSource, Reloader},
     rogue_watch::RogueWatch,
     udp::BatchSocket,
-    watch::{AlertDesk, DeviceConditions, Outlets, PingService, WatchView},
+    watch::{AlertDesk, DeviceConditions, Outlets, PingService, PlannedPorts, SnmpService, SnmpView, WatchView},
 };
 
 /// Names of clients that may wait for DNS.
@@ -371,6 +371,12 @@ pub fn start(
     for target in &mut echoes.targets {
         target.was_seen = desk.beside().devices_seen.contains(&target.device);
     }
+    let agent_views = SnmpView::default();
+    let snmp = SnmpService::open(services.watch.snmp.clone(), &clock, Arc::clone(&agent_views), Arc::clone(&stop));
+    let planned = services.watch.snmp.as_ref().map_or_else(PlannedPorts::default, |snmp| PlannedPorts {
+        speeds_mbps: snmp.speeds_mbps.clone(),
+        interval: snmp.interval,
+    });
     let ping = PingService::open(echoes, &clock, seed, Arc::clone(&watch_view), Arc::clone(&stop));
     let views = Views {
         dhcp: Arc::clone(&dhcp.view),
@@ -382,10 +388,12 @@ pub fn start(
         probe: Arc::clone(&probe.view),
         rogue: rogue.view.clone(),
         watch: watch_view,
+        agents: agent_views,
+        planned: Arc::new(planned.clone()),
     };
     let (sender, snapshots) = watch::channel(Arc::new(services.snapshot.clone()));
     let WatchSettings { topology, places, rules, outlets, duties, .. } = services.watch;
-    let incidents = IncidentBook::new(Some(book), desk, rules, DeviceConditions { topology, places });
+    let incidents = IncidentBook::new(Some(book), desk, rules, DeviceConditions { topology, places }, planned);
     // A rehearsal's alerts wake nobody.
     let is_rehearsal = matches!(clock, Clock::Rehearsal { .. });
     let outlets = if is_rehearsal { Vec::new() } else { outlets };
@@ -449,6 +457,9 @@ pub fn start(
     }
     if let Some(ping) = ping {
         spawn("watch-ping", Box::new(move || ping.run()))?;
+    }
+    if let Some(snmp) = snmp {
+        spawn("watch-snmp", Box::new(move || snmp.run()))?;
     }
     let publisher_stop = Arc::clone(&stop);
     spawn(

@@ -23,7 +23,7 @@ pub use dhcp6_settings::Link6;
 pub use dns_settings::DnsServing;
 pub use plan::{DnsCertificate, DnsProtocol, DnsUpstream, LogCertificate, LogIntake};
 pub use restart::{NeedsRestart, needs_restart};
-pub use watch_settings::{Duty, Outlet, OutletSecret, WatchSettings, WatchedPlace};
+pub use watch_settings::{Duty, Outlet, SecretSource, SnmpCredentials, SnmpSettings, WatchSettings, WatchedPlace};
 
 use check::ApprovedPlan;
 use model::{DeviceId, RoomId, Snapshot, SnapshotTalk, SubnetId};

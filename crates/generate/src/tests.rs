@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use check::approve;
 use plan::SourceFile;
 
-use crate::{ServiceSettings, service_settings};
+use crate::{SecretSource, ServiceSettings, SnmpCredentials, service_settings};
 
 const PLAN: &str = r#"
 version = 1
@@ -303,6 +303,18 @@ fn a_reload_tells_what_needs_a_restart() {
         changed("at = \"edge:2\"", "at = \"edge:2\"\nlisten = { dns = \"127.0.0.1:5353\" }"),
         ["services.listen.dns 0.0.0.0:53 -> 127.0.0.1:5353"]
     );
+}
+
+#[test]
+fn routers_switches_and_access_points_are_asked_by_snmp() {
+    assert_eq!(settings(PLAN).watch.snmp, None);
+    let asked = |snmp: &str| PLAN.replace("[services]", &format!("[services.watch]\nsnmp = {snmp}\n[services]"));
+    let snmp = settings(&asked("{ community = \"env:SNMP\", interval = \"30s\" }")).watch.snmp.unwrap();
+    let agents: Vec<&str> = snmp.agents.iter().map(|(device, _)| device.as_str()).collect();
+    assert!(agents.contains(&"edge") && agents.contains(&"ap-1") && !agents.contains(&"server"), "{agents:?}");
+    assert_eq!(snmp.interval, std::time::Duration::from_secs(30));
+    assert_eq!(snmp.credentials, SnmpCredentials::Community(SecretSource::Environment("SNMP".to_owned())));
+    assert!(snmp.speeds_mbps.values().all(|mbps| *mbps > 0) && !snmp.speeds_mbps.is_empty());
 }
 
 #[test]

@@ -102,6 +102,54 @@ fn shipped(plan: &Plan) -> Vec<Rule> {
                 "check the errors and the speed of its port, then swap the cable",
             ],
         ),
+        rule(
+            "poe-nearly-spent",
+            "poe_used_percent",
+            above,
+            85.0,
+            30,
+            warning,
+            [
+                "a switch has little PoE left",
+                "more or hungrier devices than planned",
+                "move a device to another switch or an injector before the next one is plugged in",
+            ],
+        ),
+        rule(
+            "port-full",
+            "port_used_percent",
+            above,
+            90.0,
+            60,
+            warning,
+            ["a link is full", "more traffic than the link carries", "find who sends it, or add a link"],
+        ),
+        rule(
+            "port-errors",
+            "port_errors_per_second",
+            above,
+            1.0,
+            60,
+            warning,
+            [
+                "a port receives broken frames",
+                "a bad cable, plug or SFP, or a duplex mismatch",
+                "swap the cable, then compare speed and duplex of both ends",
+            ],
+        ),
+        rule(
+            "device-hot",
+            "temperature_celsius",
+            above,
+            70.0,
+            60,
+            warning,
+            [
+                "a device is hot",
+                "no air around it, a dead fan or the sun",
+                "give it air, look at its fans, and move it out of the sun",
+            ],
+        ),
     ];
     if !plan.services.dns.upstreams.is_empty() {
         rules.push(rule(

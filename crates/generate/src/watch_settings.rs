@@ -3,10 +3,11 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     net::IpAddr,
+    time::Duration,
 };
 
 use model::{DeviceId, PortRef, RoomId, Timestamp};
-use plan::{Plan, Role};
+use plan::{Plan, Role, catalogue::DeviceKind};
 
 use crate::watch_rules;
 
@@ -19,6 +20,8 @@ pub struct WatchSettings {
     pub topology: watch::Topology,
     /// Where each device is.
     pub places: BTreeMap<DeviceId, WatchedPlace>,
+    /// Who is asked by SNMP; `None` = nobody.
+    pub snmp: Option<SnmpSettings>,
     /// Rules over figures: those that ship and those of the plan.
     pub rules: Vec<watch::Rule>,
     /// Who is told.
@@ -35,14 +38,43 @@ pub struct Outlet {
     /// What receives.
     pub kind: watch::OutletKind,
     /// Where.
-    pub url: OutletSecret,
+    pub url: SecretSource,
     /// Access token.
-    pub token: Option<OutletSecret>,
+    pub token: Option<SecretSource>,
+}
+
+/// Who is asked by SNMP, and what the plan expects of their ports.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SnmpSettings {
+    /// Who asks.
+    pub credentials: SnmpCredentials,
+    /// Time between polls of a device.
+    pub interval: Duration,
+    /// Routers, switches and access points with an address.
+    pub agents: Vec<(DeviceId, IpAddr)>,
+    /// Mb/s that both ends of a planned link can do, by the port at either end.
+    pub speeds_mbps: BTreeMap<PortRef, u32>,
+}
+
+/// Who asks by SNMP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SnmpCredentials {
+    /// Version 2c.
+    Community(SecretSource),
+    /// Version 3, SHA-256 and AES-128.
+    User {
+        /// Its name.
+        name: String,
+        /// Password for authentication.
+        auth: SecretSource,
+        /// Password for encryption.
+        privacy: SecretSource,
+    },
 }
 
 /// A secret, by reference where the plan is wise.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum OutletSecret {
+pub enum SecretSource {
     /// In an environment variable.
     Environment(String),
     /// In a file.
@@ -80,6 +112,7 @@ pub(crate) fn watch_settings(plan: &Plan) -> WatchSettings {
         ping: watch::PingSettings { targets: targets(plan), ..watch::PingSettings::default() },
         topology: watch::Topology::new(parents),
         places: plan.devices.values().map(|device| (device.id.clone(), place(device))).collect(),
+        snmp: plan.services.snmp.as_ref().map(|snmp| snmp_settings(plan, snmp)),
         rules: watch_rules::rules(plan),
         outlets: plan.outlets.iter().map(outlet).collect(),
         duties: duties(plan),
@@ -93,12 +126,40 @@ fn outlet(outlet: &plan::Outlet) -> Outlet {
         plan::OutletKind::Discord => watch::OutletKind::Discord,
         plan::OutletKind::Matrix => watch::OutletKind::Matrix,
     };
-    let secret = |secret: &plan::Secret| match secret {
-        plan::Secret::Environment(name) => OutletSecret::Environment(name.clone()),
-        plan::Secret::File(path) => OutletSecret::File(path.clone()),
-        plan::Secret::Plain(text) => OutletSecret::Plain(text.clone()),
-    };
     Outlet { name: outlet.name.clone(), kind, url: secret(&outlet.url), token: outlet.token.as_ref().map(secret) }
+}
+
+fn secret(secret: &plan::Secret) -> SecretSource {
+    match secret {
+        plan::Secret::Environment(name) => SecretSource::Environment(name.clone()),
+        plan::Secret::File(path) => SecretSource::File(path.clone()),
+        plan::Secret::Plain(text) => SecretSource::Plain(text.clone()),
+    }
+}
+
+fn snmp_settings(plan: &Plan, snmp: &plan::Snmp) -> SnmpSettings {
+    let credentials = match &snmp.credentials {
+        plan::SnmpCredentials::Community(community) => SnmpCredentials::Community(secret(community)),
+        plan::SnmpCredentials::User { name, auth, privacy } => {
+            SnmpCredentials::User { name: name.clone(), auth: secret(auth), privacy: secret(privacy) }
+        }
+    };
+    let has_agent = |device: &&plan::Device| match device.model.kind {
+        DeviceKind::Router | DeviceKind::Switch | DeviceKind::AccessPoint => device.role != Role::Spare,
+        DeviceKind::Injector | DeviceKind::Server => false,
+    };
+    let agents = plan.devices.values().filter(has_agent);
+    let speed = |port: &PortRef| Some(plan.devices.get(&port.device)?.model.port(&port.port)?.speed_mbps);
+    let speeds = plan.links().into_iter().filter_map(|link| {
+        let mbps = speed(&link.a)?.min(speed(&link.b)?);
+        Some([(link.a, mbps), (link.b, mbps)])
+    });
+    SnmpSettings {
+        credentials,
+        interval: snmp.interval,
+        agents: agents.filter_map(|device| Some((device.id.clone(), IpAddr::V4(device.address?)))).collect(),
+        speeds_mbps: speeds.flatten().collect(),
+    }
 }
 
 fn duties(plan: &Plan) -> Vec<Duty> {

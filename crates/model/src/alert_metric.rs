@@ -14,6 +14,12 @@ pub const ALERT_METRICS: &[(&str, &str)] = &[
     ("log_lines_per_second", "the whole event"),
     ("ping_loss_percent", "a device"),
     ("ping_rtt_ms", "a device"),
+    ("poe_used_percent", "a device"),
     ("pool_used_percent", "a pool"),
+    ("port_errors_per_second", "a port"),
+    ("port_in_mbps", "a port"),
+    ("port_out_mbps", "a port"),
+    ("port_used_percent", "a port"),
     ("room_clients", "a room"),
+    ("temperature_celsius", "a device"),
 ];

@@ -456,6 +456,31 @@ pub enum OutletKind {
     Matrix,
 }
 
+/// How devices are asked by SNMP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Snmp {
+    /// Who asks.
+    pub credentials: SnmpCredentials,
+    /// Time between polls of a device.
+    pub interval: Duration,
+}
+
+/// Who asks by SNMP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum SnmpCredentials {
+    /// Version 2c.
+    Community(Secret),
+    /// Version 3, SHA-256 and AES-128.
+    User {
+        /// Its name.
+        name: String,
+        /// Password for authentication.
+        auth: Secret,
+        /// Password for encryption.
+        privacy: Secret,
+    },
+}
+
 /// Where hotstage itself runs and how.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -479,6 +504,8 @@ pub struct Services {
     pub telemetry_bytes_max: u64,
     /// Every planned address is sent an ICMP echo each second; default true.
     pub ping: bool,
+    /// How devices are asked by SNMP; `None` = they are not.
+    pub snmp: Option<Snmp>,
     /// Where it is written.
     pub at: Place,
 }

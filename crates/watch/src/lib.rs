@@ -4,6 +4,7 @@
 //! a socket, read a clock, know the plan file or write to disk; `daemon` does. Start at [`Pinger`] for the echo of every
 //! planned address and at [`AlertBook`] for the life of an alert.
 
+mod agent;
 mod alert;
 mod alert_book;
 mod echo;
@@ -16,6 +17,7 @@ mod silence;
 mod topology;
 mod window;
 
+pub use agent::{Agent, AgentPoll, PORTS_MAX, PortReport, PortRow};
 pub use alert::{Alert, AlertId, AlertState, Condition, Subject};
 pub use alert_book::{AlertBook, AlertBookCounters, AlertChange, Damping};
 pub use echo::{ECHO_BYTES, EchoReply, Family, ParseEchoError, encode_request, parse_reply};

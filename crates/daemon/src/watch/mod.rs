@@ -6,7 +6,11 @@ mod icmp_socket;
 mod outlets;
 mod ping_service;
 mod readings;
+mod secret;
 mod service_conditions;
+mod snmp_conditions;
+mod snmp_poll;
+mod snmp_service;
 
 pub(crate) use alert_desk::AlertDesk;
 pub(crate) use devices::DeviceConditions;
@@ -14,3 +18,5 @@ pub(crate) use outlets::{OutletCounters, Outlets};
 pub(crate) use ping_service::{PingService, WatchView};
 pub(crate) use readings::Readings;
 pub(crate) use service_conditions::of_services;
+pub(crate) use snmp_conditions::{AgentViews, PlannedPorts, agent_readings, of_agents, planned_ports};
+pub(crate) use snmp_service::{SnmpService, SnmpView};

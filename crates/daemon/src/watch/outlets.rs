@@ -3,7 +3,6 @@
 
 use std::{
     cell::Cell,
-    fs,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -13,11 +12,12 @@ use std::{
     time::Duration,
 };
 
-use generate::{Duty, Outlet, OutletSecret};
+use generate::{Duty, Outlet};
 use model::Timestamp;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use watch::{Alert, AlertState, OutletKind, message_body};
 
+use super::secret::read_secret;
 use crate::clock::instant;
 
 /// Messages that may wait for one outlet; further ones are dropped and counted.
@@ -73,8 +73,13 @@ impl Outlets {
         let (mut queues, mut threads) = (Vec::new(), Vec::new());
         let agent = if outlets.is_empty() { None } else { Some(agent()) };
         for outlet in outlets {
-            let token = outlet.token.as_ref().map(|token| secret(&outlet.name, token));
-            let (Ok(url), Ok(token)) = (secret(&outlet.name, &outlet.url), token.transpose()) else { continue };
+            let whose = format!("nobody is told by outlet `{}`", outlet.name);
+            let token = outlet.token.as_ref().map(|token| read_secret(&whose, token));
+            let (Some(url), Ok(token)) =
+                (read_secret(&whose, &outlet.url), token.map_or(Ok(None), |token| token.map(Some).ok_or(())))
+            else {
+                continue;
+            };
             let (sender, queue) = sync_channel(QUEUE_MAX);
             queues.push((outlet.kind, sender));
             let Some(agent) = agent.clone() else { continue };
@@ -239,21 +244,10 @@ fn outcome(status: u16, retry_after_seconds: Option<u64>) -> Outcome {
     }
 }
 
-/// Errors are said here, once; the value is not.
-fn secret(outlet: &str, secret: &OutletSecret) -> Result<String, ()> {
-    let (text, place) = match secret {
-        OutletSecret::Environment(name) => (std::env::var(name).ok(), format!("environment variable `{name}`")),
-        OutletSecret::File(path) => (fs::read_to_string(path).ok(), format!("file `{path}`")),
-        OutletSecret::Plain(text) => (Some(text.clone()), String::new()),
-    };
-    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    text.ok_or_else(|| {
-        tracing::error!(outlet, "nobody is told by this outlet: its secret in the {place} is missing or empty");
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use generate::SecretSource;
+
     use super::*;
 
     #[test]
@@ -280,10 +274,10 @@ mod tests {
         let outlet = Outlet {
             name: "noc".to_owned(),
             kind: OutletKind::Slack,
-            url: OutletSecret::Plain("http://127.0.0.1:9/".to_owned()),
+            url: SecretSource::Plain("http://127.0.0.1:9/".to_owned()),
             token: None,
         };
-        let lost = Outlet { url: OutletSecret::File("/nonexistent/secret".to_owned()), ..outlet.clone() };
+        let lost = Outlet { url: SecretSource::File("/nonexistent/secret".to_owned()), ..outlet.clone() };
         let stop = Arc::new(AtomicBool::new(false));
         let (outlets, threads) = Outlets::open(&[outlet, lost], "Small", Vec::new(), &stop);
         assert_eq!(threads.len(), 1, "an outlet without its secret is left out");

@@ -3,17 +3,19 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     ops::RangeInclusive,
     path::PathBuf,
+    time::Duration,
 };
 
 use model::{DeviceId, Place};
 
 use super::Build;
 use crate::{
-    Crowd, Day, Device, Dns, DnsCertificate, Listen, LogCertificate, LogIntake, Privacy, Services,
+    Crowd, Day, Device, Dns, DnsCertificate, Listen, LogCertificate, LogIntake, Privacy, Secret, Services, Snmp,
+    SnmpCredentials,
     file::{
         leaf::Text,
         shape::{At, Many},
-        v1::{CrowdTable, DnsTable, LogTable, PrivacyTable, ServicesTable},
+        v1::{CrowdTable, DnsTable, LogTable, PrivacyTable, ServicesTable, SnmpTable},
     },
 };
 
@@ -28,6 +30,10 @@ const CACHE_BYTES_MAX: u64 = 64 << 30;
 /// Connections of log senders when the plan is silent, and what it may say.
 const LOG_CONNECTIONS: u32 = 12_000;
 const LOG_CONNECTIONS_RANGE: RangeInclusive<u32> = 1..=100_000;
+
+/// Time between SNMP polls when the plan is silent, and what it may say.
+const SNMP_INTERVAL: Duration = Duration::from_secs(10);
+const SNMP_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(600);
 
 /// Below this, a day's segments would not fit.
 const TELEMETRY_BYTES_MIN: u64 = 16 << 20;
@@ -64,8 +70,32 @@ impl Build {
             log_lines_per_day: lines.map(|lines| u64::from(lines.value)),
             telemetry_bytes_max: self.telemetry(table),
             ping: ping.is_none_or(|ping| ping.value),
+            snmp: self.snmp(table.and_then(|table| table.watch.as_ref()?.snmp.as_ref())),
             at: table.map_or_else(|| Place::file("event.toml"), |table| table.here.clone()),
         }
+    }
+
+    fn snmp(&mut self, table: Option<&SnmpTable>) -> Option<Snmp> {
+        let table = table?;
+        let secret = |secret: &Option<At<Secret>>| secret.as_ref().map(|secret| secret.value.clone());
+        let user = table.user.as_ref().map(|user| user.value.0.clone());
+        let credentials = match (secret(&table.community), user, secret(&table.auth), secret(&table.privacy)) {
+            (Some(community), None, None, None) => SnmpCredentials::Community(community),
+            (None, Some(name), Some(auth), Some(privacy)) => SnmpCredentials::User { name, auth, privacy },
+            _ => {
+                let remedy = "write `community = \"env:SNMP_COMMUNITY\"`, or `user`, `auth` and `privacy`";
+                let says = "`snmp` needs either `community`, or `user`, `auth` and `privacy`";
+                self.problems.add(&table.here, says, remedy);
+                return None;
+            }
+        };
+        let interval = table.interval.as_ref().map_or(SNMP_INTERVAL, |interval| interval.value);
+        if let Some(stated) = &table.interval
+            && !SNMP_INTERVALS.contains(&interval)
+        {
+            self.problems.add(&stated.at, "`interval` is not within 5 s and 10 min", "write `interval = \"10s\"`");
+        }
+        Some(Snmp { credentials, interval })
     }
 
     fn telemetry(&mut self, table: Option<&ServicesTable>) -> u64 {

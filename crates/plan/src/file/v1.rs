@@ -458,6 +458,24 @@ shape! {
     WatchTable {
         /// Every planned address is sent an ICMP echo each second. Default: true.
         ping: Option<At<bool>>,
+        /// Routers, switches and access points are asked by SNMP. Default: none is.
+        snmp: Option<SnmpTable>,
+    }
+}
+
+shape! {
+    /// How devices are asked by SNMP: `community` for version 2c, or `user`, `auth` and `privacy` for version 3.
+    SnmpTable {
+        /// Community of version 2c.
+        community: Option<At<Secret>>,
+        /// User of version 3; authenticated by SHA-256, encrypted by AES-128.
+        user: Option<At<Text>>,
+        /// The user's password for authentication.
+        auth: Option<At<Secret>>,
+        /// The user's password for encryption.
+        privacy: Option<At<Secret>>,
+        /// Time between polls of a device, 5s to 10m. Default: 10s.
+        interval: Option<At<Duration>>,
     }
 }
 

@@ -16,5 +16,6 @@ mod log_intake;
 mod log_tls;
 mod recovery;
 mod rogue;
+mod snmp;
 mod sync_order;
 mod syslog;
