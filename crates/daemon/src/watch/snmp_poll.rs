@@ -45,6 +45,9 @@ pub(super) enum PollError {
     Refused,
 }
 
+/// A column of a table, by its identifier, and where its values go.
+type Setter = (&'static [u32], fn(&mut PortRow, u64));
+
 type Column = BTreeMap<u32, Value>;
 
 /// Asks for everything. The caller sets the deadline.
@@ -55,7 +58,7 @@ pub(super) async fn poll(client: &Client<UdpHandle>) -> Result<AgentPoll, PollEr
     for (index, name) in column(client, IF_NAME).await?.into_iter().take(PORTS_MAX) {
         ports.insert(index, PortRow { name: text(&name), ..PortRow::default() });
     }
-    let columns: [(&[u32], fn(&mut PortRow, u64)); 7] = [
+    let columns: [Setter; 7] = [
         (IF_OPER_STATUS, |port, value| port.is_up = value == OPER_STATUS_UP),
         (IF_HIGH_SPEED, |port, value| port.speed_mbps = u32::try_from(value).unwrap_or(u32::MAX)),
         (IF_HC_IN_OCTETS, |port, value| port.in_octets = Some(value)),
