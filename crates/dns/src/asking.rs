@@ -7,18 +7,21 @@
 //!                     |  |  refused, failed: next upstream at once
 //!                     +--+  400 to 1000 ms without answer: next upstream, the earlier ask stays open
 //!                     |
-//!                     +-----------------------> closed: SERVFAIL, remembered for 1 to 5 s
-//!                        no attempt left
+//!                     +-----------------------> closed: what is known, past its end or not (RFC 8767),
+//!                        no attempt left        else SERVFAIL, remembered for 1 to 30 s
 //! ```
+//!
+//! After 1.8 s whoever waits gets what is known, if something is, and asking goes on.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use model::Timestamp;
 use rand::Rng;
 
 use crate::{
     AskId, Effect, Engine, Transport,
-    inflight::{Ask, Pending},
+    inflight::{Ask, Pending, Waiter},
+    reply::{Freshness, reply},
     upstream_answer::{Asked, Verdict, judge},
     wire::{CD, CLASS_IN, EDE_NETWORK_ERROR, RD, UDP_LEN_MAX, rcode, rtype},
     writer::{Answer, Writer},
@@ -43,8 +46,12 @@ const TCP_PATIENCE: Duration = Duration::from_millis(1_500);
 /// Packets that are not the answer, after which an ask moves to TCP, where nobody can guess along (RFC 5452 section 9.1).
 const UNWANTED_MAX: u32 = 16;
 /// How long a failure is remembered (RFC 9520 section 3.2: at least 1 s): all upstreams refused, none answered.
-const REFUSED_LIFETIME_S: u32 = 5;
-const UNREACHABLE_LIFETIME_S: u32 = 1;
+/// Each failure in a row doubles it, up to the second figure: far below the 5 min allowed, so that a link that comes
+/// back is noticed.
+const REFUSED_LIFETIME_S: (u32, u32) = (5, 30);
+const UNREACHABLE_LIFETIME_S: (u32, u32) = (1, 5);
+/// After so long clients get what is known though its end has passed, and asking goes on (RFC 8767 section 5).
+const CLIENT_RESPONSE_TIMER: Duration = Duration::from_millis(1_800);
 
 impl Engine {
     /// A message that arrived on the socket of `ask`. What does not match is counted, and waiting goes on.
@@ -105,6 +112,9 @@ impl Engine {
     /// The deadline of a question has come.
     pub(crate) fn on_patience_over(&mut self, now: Timestamp, id: u64) {
         let Some(pending) = self.inflight.get(id) else { return };
+        if pending.stale_at.is_some_and(|stale_at| stale_at <= now) {
+            return self.on_clients_waited(now, id);
+        }
         let (asks, is_last) = (pending.asks.clone(), pending.give_up <= now);
         for ask in asks {
             let Some(asked) = self.inflight.ask(ask).filter(|asked| !asked.is_settled) else { continue };
@@ -255,25 +265,70 @@ impl Engine {
         }
     }
 
+    /// Starts the client response timer if something is known that could be answered.
+    pub(crate) fn watch_patience(&mut self, now: Timestamp, id: u64) {
+        let Some(pending) = self.inflight.get(id) else { return };
+        if self.cache.known(now, &pending.key).is_some() {
+            self.inflight.set_stale_at(id, Some(now + CLIENT_RESPONSE_TIMER * self.patience_factor));
+        }
+    }
+
+    /// The client response timer ended: who waits gets what is known, and asking goes on.
+    fn on_clients_waited(&mut self, now: Timestamp, id: u64) {
+        self.inflight.set_stale_at(id, None);
+        self.answer_waiters_with_known(now, id);
+        if let Some(pending) = self.inflight.get(id) {
+            pending.is_late = true;
+        }
+    }
+
+    /// Answers who waits with what the cache knows, past its end or not. Nobody, when it knows nothing.
+    fn answer_waiters_with_known(&mut self, now: Timestamp, id: u64) {
+        let Some(pending) = self.inflight.get(id) else { return };
+        let Some(known) = self.cache.known(now, &pending.key) else { return };
+        let answer_one = |waiter: Waiter| {
+            let reply = reply(&waiter.head(), waiter.client.transport, known.answer, known.freshness);
+            (waiter.client, reply, known.freshness)
+        };
+        let replies: Vec<_> = std::mem::take(&mut pending.waiters).into_iter().map(answer_one).collect();
+        for (client, reply, freshness) in replies {
+            self.counters.stale_answers += u64::from(freshness == Freshness::Stale);
+            self.send(client, reply.bytes, reply.is_truncated);
+        }
+    }
+
+    /// No upstream helped: what is known serves on (RFC 8767 section 4), else SERVFAIL is remembered (RFC 9520).
     fn fail(&mut self, now: Timestamp, id: u64) {
         let Some(pending) = self.inflight.get(id) else { return };
-        let (lifetime_s, extended_error) = if pending.was_refused {
+        if self.cache.refresh_failed(now, &pending.key) {
+            self.answer_waiters_with_known(now, id);
+            return self.close(id);
+        }
+        let ((first_s, max_s), extended_error) = if pending.was_refused {
             (REFUSED_LIFETIME_S, None)
         } else {
             (UNREACHABLE_LIFETIME_S, Some(EDE_NETWORK_ERROR))
         };
+        let last_s = self.cache.last_failure_s(now, &pending.key).unwrap_or(0);
+        let lifetime_s = last_s.saturating_mul(2).clamp(first_s, max_s);
         let empty = Writer::new(&pending.question).finish(rcode::SERVFAIL);
         self.conclude(now, id, Answer { lifetime_s, extended_error, ..empty });
     }
 
     /// Answers everyone who waits, keeps the answer, closes the sockets.
     fn conclude(&mut self, now: Timestamp, id: u64, answer: Answer) {
-        let Some(pending) = self.inflight.close(id) else { return };
-        for waiter in &pending.waiters {
+        let Some(pending) = self.inflight.get(id) else { return };
+        let (waiters, key) = (std::mem::take(&mut pending.waiters), Arc::clone(&pending.key));
+        for waiter in &waiters {
             self.respond(waiter.client, &waiter.head(), &answer);
         }
-        self.cache.insert(now, pending.key, answer);
+        self.cache.insert(now, key, answer);
         self.counters.cache_evicted = self.cache.evicted();
+        self.close(id);
+    }
+
+    fn close(&mut self, id: u64) {
+        let Some(pending) = self.inflight.close(id) else { return };
         for ask in pending.asks {
             self.forget(ask);
         }

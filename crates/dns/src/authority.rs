@@ -6,7 +6,7 @@ use crate::{
     Transport,
     name::parent,
     query::{Parsed, parse},
-    reply::{refuse, reply},
+    reply::{Freshness, refuse, reply},
     wire::{rcode, rtype},
     writer::{Section, TooLong, Writer},
     zone::soa_rdata,
@@ -28,7 +28,7 @@ pub fn answer(query: &[u8]) -> Option<Vec<u8>> {
             let mut folded = query.name.to_vec();
             folded.make_ascii_lowercase();
             let answer = write(&folded, query.qtype, query.head.question).ok()?;
-            Some(reply(&query.head, Transport::Udp, &answer, 0).bytes)
+            Some(reply(&query.head, Transport::Udp, &answer, Freshness::Fresh { age_s: 0 }).bytes)
         }
     }
 }

@@ -1,14 +1,24 @@
 //! Ready wire answers by question, within a byte budget; evicted by CLOCK.
+//!
+//! Data outlives its end, for when it cannot be refreshed (RFC 8767); remembered failures do not.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use foldhash::quality::FixedState;
 use model::Timestamp;
 
-use crate::{wire::NAME_LEN_MAX, writer::Answer};
+use crate::{
+    reply::Freshness,
+    wire::{NAME_LEN_MAX, RCODE, rcode, u16_at},
+    writer::Answer,
+};
 
 /// What an entry costs beside its key, its octets and its TTL offsets: slot, index entry, reference counts.
-const ENTRY_OVERHEAD: usize = 192;
+const ENTRY_OVERHEAD: usize = 208;
+/// How long past its end data may still be served (RFC 8767 section 5: between 1 and 3 days).
+const STALE_MAX: Duration = Duration::from_secs(86_400);
+/// How long no refresh is tried after one failed (RFC 8767 section 5: the failure recheck timer).
+const FAILURE_RECHECK: Duration = Duration::from_secs(30);
 
 /// Question as the cache and the in-flight table see it: folded name, type, DO and CD (RFC 4035 section 4.7).
 /// Class is always IN; id, buffer size, cookies and other options are no part of it.
@@ -38,6 +48,14 @@ impl Key {
     }
 }
 
+/// What the cache knows about a question.
+pub(crate) struct Known<'a> {
+    pub(crate) answer: &'a Answer,
+    pub(crate) freshness: Freshness,
+    /// It is data, and no refresh failed within the last half minute.
+    pub(crate) may_refresh: bool,
+}
+
 /// See the module.
 pub(crate) struct Cache {
     index: HashMap<Arc<[u8]>, u32, FixedState>,
@@ -54,7 +72,21 @@ struct Slot {
     answer: Answer,
     stored: Timestamp,
     expires: Timestamp,
+    /// Until then it may be served though it has expired.
+    usable_until: Timestamp,
+    /// A refresh failed; none is tried before.
+    recheck: Timestamp,
     used: bool,
+}
+
+impl Slot {
+    fn freshness(&self, now: Timestamp) -> Option<Freshness> {
+        if self.expires > now {
+            let age_s = u32::try_from(now.since(self.stored).as_secs()).unwrap_or(u32::MAX);
+            return Some(Freshness::Fresh { age_s });
+        }
+        (self.usable_until > now).then_some(Freshness::Stale)
+    }
 }
 
 impl Cache {
@@ -71,15 +103,43 @@ impl Cache {
         }
     }
 
-    /// The answer and its age in seconds, unless it has expired.
-    pub(crate) fn get(&mut self, now: Timestamp, key: &[u8]) -> Option<(&Answer, u32)> {
-        let &at = self.index.get(key)?;
-        let slot = self.slots.get_mut(at as usize)?.as_mut()?;
-        if slot.expires <= now {
+    /// What may be answered without asking: an answer that has not expired, or one whose refresh has just failed.
+    pub(crate) fn get(&mut self, now: Timestamp, key: &[u8]) -> Option<Known<'_>> {
+        let slot = self.slot(key)?;
+        let freshness = slot.freshness(now)?;
+        if freshness == Freshness::Stale && slot.recheck <= now {
             return None;
         }
         slot.used = true;
-        Some((&slot.answer, u32::try_from(now.since(slot.stored).as_secs()).unwrap_or(u32::MAX)))
+        Some(Known { answer: &slot.answer, freshness, may_refresh: slot.recheck <= now && !is_failure(&slot.answer) })
+    }
+
+    /// What may be answered when asking brings nothing (RFC 8767 section 4). Never a failure.
+    pub(crate) fn known(&mut self, now: Timestamp, key: &[u8]) -> Option<Known<'_>> {
+        let slot = self.slot(key).filter(|slot| !is_failure(&slot.answer))?;
+        let freshness = slot.freshness(now)?;
+        slot.used = true;
+        Some(Known { answer: &slot.answer, freshness, may_refresh: false })
+    }
+
+    /// Notes that a refresh failed: what is known serves for a while without another try. False when nothing is.
+    pub(crate) fn refresh_failed(&mut self, now: Timestamp, key: &[u8]) -> bool {
+        let is_known = self.known(now, key).is_some();
+        if let Some(slot) = self.slot(key).filter(|_| is_known) {
+            slot.recheck = now + FAILURE_RECHECK;
+        }
+        is_known
+    }
+
+    /// For how long the last failure of this question was remembered, if it was one and ended not long ago.
+    pub(crate) fn last_failure_s(&mut self, now: Timestamp, key: &[u8]) -> Option<u32> {
+        let slot = self.slot(key).filter(|slot| is_failure(&slot.answer))?;
+        (slot.expires + FAILURE_RECHECK > now).then_some(slot.answer.lifetime_s)
+    }
+
+    fn slot(&mut self, key: &[u8]) -> Option<&mut Slot> {
+        let &at = self.index.get(key)?;
+        self.slots.get_mut(at as usize)?.as_mut()
     }
 
     /// Keeps `answer` for its lifetime; not at all when that is 0 or it is larger than the whole budget.
@@ -93,7 +153,9 @@ impl Cache {
             self.evict_one(now);
         }
         let expires = now + Duration::from_secs(u64::from(answer.lifetime_s));
-        let slot = Slot { key: Arc::clone(&key), answer, stored: now, expires, used: false };
+        let usable_until = if is_failure(&answer) { expires } else { expires + STALE_MAX };
+        let slot =
+            Slot { key: Arc::clone(&key), answer, stored: now, expires, usable_until, recheck: now, used: false };
         let at = match self.free.pop() {
             Some(at) => {
                 self.slots[at as usize] = Some(slot);
@@ -133,7 +195,7 @@ impl Cache {
         loop {
             self.hand = (self.hand + 1) % self.slots.len();
             let Some(slot) = &mut self.slots[self.hand] else { continue };
-            if slot.used && slot.expires > now {
+            if slot.used && slot.usable_until > now {
                 slot.used = false;
                 continue;
             }
@@ -142,6 +204,11 @@ impl Cache {
             return self.remove(&key);
         }
     }
+}
+
+/// True for SERVFAIL, the only failure that is remembered (RFC 9520 section 3.2).
+fn is_failure(answer: &Answer) -> bool {
+    u16_at(&answer.wire, 2).unwrap_or(0) & RCODE == rcode::SERVFAIL
 }
 
 fn cost(key: &[u8], answer: &Answer) -> usize {
@@ -169,9 +236,32 @@ mod tests {
         let start = Timestamp::from_secs(1_000);
         cache.insert(start, key(1), answer(30));
         cache.insert(start, key(2), answer(0));
-        assert_eq!(cache.get(start + Duration::from_millis(29_999), &key(1)).map(|(_, age)| age), Some(29));
+        let aged = |known: Known<'_>| known.freshness;
+        let late = start + Duration::from_millis(29_999);
+        assert_eq!(cache.get(late, &key(1)).map(aged), Some(Freshness::Fresh { age_s: 29 }));
         assert!(cache.get(start + Duration::from_secs(30), &key(1)).is_none());
         assert!(cache.get(start, &key(2)).is_none());
+    }
+
+    /// RFC 8767 section 5: what has expired serves when nothing better can be had, for a day; RFC 9520: failures never.
+    #[test]
+    fn data_outlives_its_end_and_failures_do_not() {
+        let mut cache = Cache::new(10_000, 1);
+        let start = Timestamp::from_secs(1_000);
+        cache.insert(start, key(1), answer(30));
+        let failure = Answer { lifetime_s: 5, ..Writer::new(b"\x01a\x00\x00\x01\x00\x01").finish(rcode::SERVFAIL) };
+        cache.insert(start, key(2), failure);
+        let end = start + Duration::from_secs(30);
+        assert_eq!(cache.known(end, &key(1)).map(|known| known.freshness), Some(Freshness::Stale));
+        assert!(cache.refresh_failed(end, &key(1)) && !cache.refresh_failed(start, &key(2)));
+        let held = cache.get(end + Duration::from_millis(29_999), &key(1)).unwrap();
+        assert!(held.freshness == Freshness::Stale && !held.may_refresh);
+        assert!(cache.get(end + FAILURE_RECHECK, &key(1)).is_none());
+        assert!(cache.known(end + STALE_MAX, &key(1)).is_none());
+        assert!(cache.known(start, &key(2)).is_none() && cache.get(start, &key(2)).is_some());
+        assert_eq!(cache.last_failure_s(start, &key(2)), Some(5));
+        assert_eq!(cache.last_failure_s(start, &key(1)), None);
+        assert_eq!(cache.last_failure_s(start + Duration::from_secs(35), &key(2)), None);
     }
 
     #[test]

@@ -11,7 +11,11 @@ pub struct Counters {
     pub answers: u64,
     /// Replies from the cache, negative ones included.
     pub cache_hits: u64,
-    /// Of these: NXDOMAIN, no data, or a remembered failure.
+    /// Replies with data past its end, because it could not be refreshed (RFC 8767).
+    pub stale_answers: u64,
+    /// Questions asked again because their answers were near their end and wanted.
+    pub prefetches: u64,
+    /// Of the replies from the cache: NXDOMAIN, no data, or a remembered failure.
     pub negative_hits: u64,
     /// Replies from event zones, clients' names and special names.
     pub local_answers: u64,

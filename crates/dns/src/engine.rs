@@ -18,7 +18,7 @@ use crate::{
     local::Local,
     name::from_text,
     query::{Head, Parsed, Query, parse},
-    reply::{refuse, reply},
+    reply::{Freshness, Reply, refuse, reply},
     special::SpecialNames,
     upstream::Upstreams,
     wire::{CD, EDE_OTHER, RCODE, RD, rcode, rtype, u16_at},
@@ -28,6 +28,9 @@ use crate::{
 
 /// From the first ask to the SERVFAIL; less than the 5 s after which stub resolvers ask again (resolv.conf(5)).
 const ANSWER_BUDGET: Duration = Duration::from_millis(4_800);
+
+/// Shorter-lived answers are not asked for ahead of their end.
+const PREFETCH_LIFETIME_MIN_S: u32 = 20;
 
 /// How a message travels. Bytes handed over never include the length octets of TCP (RFC 1035 section 4.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -207,11 +210,17 @@ impl Engine {
         let head = &query.head;
         let dnssec_ok = head.edns.is_some_and(|edns| edns.dnssec_ok);
         let key = Key::new(query.name, query.qtype, dnssec_ok, head.flags & CD != 0);
-        if let Some((answer, age_s)) = self.cache.get(now, key.as_slice()) {
-            let reply = reply(head, client.transport, answer, age_s);
+        if let Some(known) = self.cache.get(now, key.as_slice()) {
+            let reply = reply(head, client.transport, known.answer, known.freshness);
+            let wants_refresh = known.may_refresh && is_near_end(known.answer, known.freshness);
             self.counters.cache_hits += 1;
-            self.counters.negative_hits += u64::from(is_negative(answer));
-            return self.send(client, reply.bytes, reply.is_truncated);
+            self.counters.stale_answers += u64::from(known.freshness == Freshness::Stale);
+            self.counters.negative_hits += u64::from(is_negative(known.answer));
+            self.send(client, reply.bytes, reply.is_truncated);
+            if wants_refresh {
+                self.prefetch(now, head, &key);
+            }
+            return;
         }
         if let Some(answer) = self.local.answer(now, key.name(), query.qtype, head.question) {
             self.counters.local_answers += 1;
@@ -227,6 +236,10 @@ impl Engine {
     /// Joins the question if it is in flight, else sends it out.
     fn wait(&mut self, now: Timestamp, client: ClientRef, head: &Head<'_>, key: &Key) {
         let waiters_max = self.waiters_max;
+        if let Some(reply) = self.late_reply(now, client, head, key) {
+            self.counters.stale_answers += 1;
+            return self.send(client, reply.bytes, reply.is_truncated);
+        }
         if let Some(pending) = self.inflight.find(key.as_slice()).and_then(|id| self.inflight.get(id)) {
             if pending.waiters.len() >= waiters_max {
                 self.counters.waiters_full += 1;
@@ -241,20 +254,38 @@ impl Engine {
             self.counters.pending_full += 1;
             return self.refuse(client, head, rcode::SERVFAIL, Some(EDE_OTHER));
         }
+        self.ask_upstreams(now, head, key, Some(Waiter::new(client, head)));
+    }
+
+    /// What is known, past its end, when the question has been in flight for longer than a client should wait.
+    fn late_reply(&mut self, now: Timestamp, client: ClientRef, head: &Head<'_>, key: &Key) -> Option<Reply> {
+        let id = self.inflight.find(key.as_slice())?;
+        self.inflight.get(id).filter(|pending| pending.is_late)?;
+        let known = self.cache.known(now, key.as_slice())?;
+        Some(reply(head, client.transport, known.answer, known.freshness))
+    }
+
+    /// Asks again for what is near its end and wanted, while clients get what is known. Half of the table is enough.
+    fn prefetch(&mut self, now: Timestamp, head: &Head<'_>, key: &Key) {
+        let is_wanted = head.flags & RD != 0 && self.inflight.find(key.as_slice()).is_none();
+        if is_wanted && self.inflight.len() < self.pending_max / 2 {
+            self.counters.prefetches += 1;
+            self.ask_upstreams(now, head, key, None);
+        }
+    }
+
+    fn ask_upstreams(&mut self, now: Timestamp, head: &Head<'_>, key: &Key, waiter: Option<Waiter>) {
         // Only the name is folded: type HTTPS is 65, the letter A.
         let question = [key.name(), &head.question[key.name().len()..]].concat();
-        let id = self.inflight.open(
-            key.as_slice(),
-            question.into(),
-            Waiter::new(client, head),
-            now + ANSWER_BUDGET * self.patience_factor,
-        );
+        let give_up = now + ANSWER_BUDGET * self.patience_factor;
+        let id = self.inflight.open(key.as_slice(), question.into(), head, waiter, give_up);
+        self.watch_patience(now, id);
         self.attempt_or_fail(now, id);
     }
 
     /// Replies with a fresh answer.
     pub(crate) fn respond(&mut self, client: ClientRef, head: &Head<'_>, answer: &Answer) {
-        let reply = reply(head, client.transport, answer, 0);
+        let reply = reply(head, client.transport, answer, Freshness::Fresh { age_s: 0 });
         self.send(client, reply.bytes, reply.is_truncated);
     }
 
@@ -265,7 +296,7 @@ impl Engine {
         self.send(client, refuse(head, rcode, extended_error), false);
     }
 
-    fn send(&mut self, client: ClientRef, bytes: Vec<u8>, is_truncated: bool) {
+    pub(crate) fn send(&mut self, client: ClientRef, bytes: Vec<u8>, is_truncated: bool) {
         self.counters.answers += 1;
         self.counters.truncated += u64::from(is_truncated);
         match u16_at(&bytes, 2).unwrap_or(0) & RCODE {
@@ -276,6 +307,13 @@ impl Engine {
         }
         self.effects.push_back(Effect::Respond { client, bytes });
     }
+}
+
+/// True in the last tenth of a lifetime that is not too short to bother.
+fn is_near_end(answer: &Answer, freshness: Freshness) -> bool {
+    let Freshness::Fresh { age_s } = freshness else { return false };
+    let left_s = answer.lifetime_s.saturating_sub(age_s);
+    answer.lifetime_s >= PREFETCH_LIFETIME_MIN_S && left_s <= answer.lifetime_s / 10
 }
 
 /// True when an answer has no record in its answer section or says NXDOMAIN.

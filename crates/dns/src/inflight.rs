@@ -51,6 +51,12 @@ pub(crate) struct Pending {
     /// A changed case was already double-checked over TCP.
     pub(crate) case_checked: bool,
     /// Next attempt, or the end.
+    pub(crate) attempt_at: Timestamp,
+    /// When clients are answered with what is known, if something is (RFC 8767 section 5: the client response timer).
+    pub(crate) stale_at: Option<Timestamp>,
+    /// That time has passed: whoever joins is answered at once.
+    pub(crate) is_late: bool,
+    /// The earlier of the two.
     deadline: Timestamp,
     pub(crate) give_up: Timestamp,
 }
@@ -102,22 +108,31 @@ impl Inflight {
         self.by_key.get(key).copied()
     }
 
-    /// Adds a question that gives up at `give_up`.
-    pub(crate) fn open(&mut self, key: &[u8], question: Box<[u8]>, waiter: Waiter, give_up: Timestamp) -> u64 {
+    /// Adds a question that gives up at `give_up`; `head` is of the query that caused it, which need not wait.
+    pub(crate) fn open(
+        &mut self,
+        key: &[u8],
+        question: Box<[u8]>,
+        head: &Head<'_>,
+        waiter: Option<Waiter>,
+        give_up: Timestamp,
+    ) -> u64 {
         let id = self.fresh_id();
-        let head = waiter.head();
         let pending = Pending {
             key: key.into(),
             question,
             dnssec_ok: head.edns.is_some_and(|edns| edns.dnssec_ok),
             checking_disabled: head.flags & crate::wire::CD != 0,
-            waiters: vec![waiter],
+            waiters: waiter.into_iter().collect(),
             asks: Vec::new(),
             attempts: 0,
             tried: Mask::default(),
             rejected: Mask::default(),
             was_refused: false,
             case_checked: false,
+            attempt_at: give_up,
+            stale_at: None,
+            is_late: false,
             deadline: give_up,
             give_up,
         };
@@ -131,18 +146,32 @@ impl Inflight {
         self.pending.get_mut(&id)
     }
 
-    /// Moves the deadline of a question, never past its end.
-    pub(crate) fn set_deadline(&mut self, id: u64, deadline: Timestamp) {
+    /// Moves the next attempt of a question, never past its end.
+    pub(crate) fn set_deadline(&mut self, id: u64, attempt_at: Timestamp) {
         if let Some(pending) = self.pending.get_mut(&id) {
-            self.deadlines.remove(&(pending.deadline, id));
-            pending.deadline = deadline.min(pending.give_up);
-            self.deadlines.insert((pending.deadline, id));
+            pending.attempt_at = attempt_at.min(pending.give_up);
+            self.sort_in(id);
         }
+    }
+
+    /// Sets or ends the client response timer of a question.
+    pub(crate) fn set_stale_at(&mut self, id: u64, stale_at: Option<Timestamp>) {
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.stale_at = stale_at;
+            self.sort_in(id);
+        }
+    }
+
+    fn sort_in(&mut self, id: u64) {
+        let Some(pending) = self.pending.get_mut(&id) else { return };
+        self.deadlines.remove(&(pending.deadline, id));
+        pending.deadline = pending.stale_at.map_or(pending.attempt_at, |stale_at| stale_at.min(pending.attempt_at));
+        self.deadlines.insert((pending.deadline, id));
     }
 
     /// Lets a question wait at least until `deadline`, never past its end.
     pub(crate) fn extend_deadline(&mut self, id: u64, deadline: Timestamp) {
-        if self.pending.get(&id).is_some_and(|pending| pending.deadline < deadline) {
+        if self.pending.get(&id).is_some_and(|pending| pending.attempt_at < deadline) {
             self.set_deadline(id, deadline);
         }
     }

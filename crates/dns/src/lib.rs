@@ -12,7 +12,7 @@
 //! one into the octets for a client; `local`, `zone`, `client_names` and `special` answer without asking; `asking`,
 //! `inflight` and `upstream` ask; `upstream_answer` decides what of an answer is believed.
 //!
-//! RFCs: 1034, 1035, 2181, 2308, 3597, 4343, 5452, 6303, 6761, 6891, 7766, 8375, 8482, 8880, 8914, 9462, 9476, 9520, 9619.
+//! RFCs: 1034, 1035, 2181, 2308, 3597, 4343, 5452, 6303, 6761, 6891, 7766, 8375, 8482, 8767, 8880, 8914, 9462, 9476, 9520, 9619.
 
 mod asking;
 pub mod authority;

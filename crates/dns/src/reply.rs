@@ -2,14 +2,28 @@
 
 use crate::{
     query::{Edns, Head},
-    wire::{CD, HEADER_LEN, MESSAGE_LEN_MAX, OPCODE, QR, RA, RCODE, RD, TC, UDP_LEN_MAX, UDP_LEN_MIN, rtype},
+    wire::{
+        CD, EDE_STALE_ANSWER, EDE_STALE_NXDOMAIN_ANSWER, HEADER_LEN, MESSAGE_LEN_MAX, OPCODE, QR, RA, RCODE, RD, TC,
+        UDP_LEN_MAX, UDP_LEN_MIN, rcode, rtype, u16_at,
+    },
     writer::Answer,
 };
 
 use crate::Transport;
 
+/// The TTL of data past its end (RFC 8767 section 4).
+const STALE_TTL_S: u32 = 30;
 /// EDNS option code of extended errors (RFC 8914 section 2).
 const OPTION_EXTENDED_ERROR: u16 = 15;
+
+/// Whether an answer's lifetime has ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Freshness {
+    /// Kept for so long.
+    Fresh { age_s: u32 },
+    /// Past its end (RFC 8767).
+    Stale,
+}
 
 /// Octets for a client, and whether they had to be cut to TC=1.
 pub(crate) struct Reply {
@@ -17,13 +31,13 @@ pub(crate) struct Reply {
     pub(crate) is_truncated: bool,
 }
 
-/// The reply made of `answer`, kept for `age_s` seconds.
+/// The reply made of `answer`, which may be past its end.
 ///
 /// The client's question is copied over ours octet by octet: both have the same length, so pointers stay valid and
 /// its mixed case comes back (draft-vixie-dnsext-dns0x20). AD is never set: nothing was validated here.
-pub(crate) fn reply(head: &Head<'_>, transport: Transport, answer: &Answer, age_s: u32) -> Reply {
+pub(crate) fn reply(head: &Head<'_>, transport: Transport, answer: &Answer, freshness: Freshness) -> Reply {
     let question_end = HEADER_LEN + head.question.len();
-    let opt = head.edns.map(|edns| Opt { edns, extended_rcode: 0, extended_error: answer.extended_error });
+    let opt = head.edns.map(|edns| Opt { edns, extended_rcode: 0, extended_error: extended_error(answer, freshness) });
     let size = answer.wire.len() + opt.as_ref().map_or(0, Opt::len);
     let is_truncated = size > limit(head, transport);
     let mut bytes = Vec::with_capacity(size);
@@ -35,7 +49,7 @@ pub(crate) fn reply(head: &Head<'_>, transport: Transport, answer: &Answer, age_
     if is_truncated {
         bytes[6..12].fill(0);
     } else {
-        age(&mut bytes, &answer.ttl_offsets, age_s);
+        age(&mut bytes, &answer.ttl_offsets, freshness);
     }
     if let Some(opt) = opt {
         opt.append(&mut bytes);
@@ -69,15 +83,30 @@ fn limit(head: &Head<'_>, transport: Transport) -> usize {
     }
 }
 
-/// Takes `age_s` off every TTL, never below 0 (RFC 1035 section 3.2.1, RFC 2181 section 8).
-fn age(bytes: &mut [u8], ttl_offsets: &[u16], age_s: u32) {
-    if age_s == 0 {
+/// What is told of data past its end (RFC 8914 sections 4.4 and 4.20), else what the answer itself says.
+fn extended_error(answer: &Answer, freshness: Freshness) -> Option<u16> {
+    match freshness {
+        Freshness::Fresh { .. } => answer.extended_error,
+        Freshness::Stale if u16_at(&answer.wire, 2).unwrap_or(0) & RCODE == rcode::NXDOMAIN => {
+            Some(EDE_STALE_NXDOMAIN_ANSWER)
+        }
+        Freshness::Stale => Some(EDE_STALE_ANSWER),
+    }
+}
+
+/// Takes the age off every TTL, never below 0 (RFC 1035 section 3.2.1, RFC 2181 section 8); past the end all are 30 s.
+fn age(bytes: &mut [u8], ttl_offsets: &[u16], freshness: Freshness) {
+    if freshness == (Freshness::Fresh { age_s: 0 }) {
         return;
     }
     for &at in ttl_offsets {
         let Some(field) = bytes.get_mut(usize::from(at)..usize::from(at) + 4) else { continue };
         let ttl = u32::from_be_bytes([field[0], field[1], field[2], field[3]]);
-        field.copy_from_slice(&ttl.saturating_sub(age_s).to_be_bytes());
+        let ttl = match freshness {
+            Freshness::Fresh { age_s } => ttl.saturating_sub(age_s),
+            Freshness::Stale => STALE_TTL_S,
+        };
+        field.copy_from_slice(&ttl.to_be_bytes());
     }
 }
 

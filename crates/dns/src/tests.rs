@@ -5,6 +5,7 @@ mod caching;
 mod headers;
 mod local_names;
 mod simulation;
+mod stale;
 mod upstreams;
 
 use std::{

@@ -80,6 +80,10 @@ pub(crate) mod rtype {
 /// Class IN (RFC 1035 section 3.2.4).
 pub(crate) const CLASS_IN: u16 = 1;
 
+/// Extended DNS error "Stale Answer" (RFC 8914 section 4.4).
+pub(crate) const EDE_STALE_ANSWER: u16 = 3;
+/// Extended DNS error "Stale NXDOMAIN Answer" (RFC 8914 section 4.20).
+pub(crate) const EDE_STALE_NXDOMAIN_ANSWER: u16 = 19;
 /// Extended DNS error "Network Error" (RFC 8914 section 4.24): no upstream could be reached.
 pub(crate) const EDE_NETWORK_ERROR: u16 = 23;
 /// Extended DNS error "Other" (RFC 8914 section 4.1): a bound of ours was reached.
