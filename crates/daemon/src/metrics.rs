@@ -266,6 +266,7 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
         ("local", counters.local_answers),
         ("upstream", counters.misses),
         ("joined", counters.joined),
+        ("stale", counters.stale_answers),
     ];
     for (source, count) in answered {
         metrics.push(counter(
@@ -275,6 +276,8 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
             count,
         ));
     }
+    let help = "Questions asked again before their answers ended, because they were wanted";
+    metrics.push(counter("hotstage_dns_prefetches_total", help, &[], counters.prefetches));
     for (rcode, count) in
         [("servfail", counters.servfail), ("nxdomain", counters.nxdomain), ("refused", counters.refused)]
     {
