@@ -231,6 +231,36 @@ pub(crate) struct Dns {
 pub(crate) enum DnsCommand {
     /// Who is asked for names that are not ours, and how each does
     Upstreams(DnsState),
+    /// Why a name is answered as it is: what is kept, our own names, upstreams
+    Explain(DnsExplain),
+    /// Forget answers of upstreams
+    Flush(DnsFlush),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DnsExplain {
+    /// The name
+    pub(crate) name: String,
+    /// The record type
+    #[arg(default_value = "A", value_name = "TYPE")]
+    pub(crate) qtype: String,
+    #[command(flatten)]
+    pub(crate) state: DnsState,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DnsFlush {
+    /// One name, all its types
+    #[arg(required_unless_present_any = ["suffix", "all"], conflicts_with_all = ["suffix", "all"])]
+    pub(crate) name: Option<String>,
+    /// A name and all below it
+    #[arg(long, value_name = "NAME", conflicts_with = "all")]
+    pub(crate) suffix: Option<String>,
+    /// Everything
+    #[arg(long)]
+    pub(crate) all: bool,
+    #[command(flatten)]
+    pub(crate) state: DnsState,
 }
 
 #[derive(Args, Debug)]

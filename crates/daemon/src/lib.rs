@@ -39,6 +39,6 @@ mod watch;
 pub use ::watch::AlertId;
 pub use clock::Clock;
 pub use control::{Answer as ControlAnswer, Request as ControlRequest, control_path, request as control_request};
-pub use dns::{CertificateError, DnsRequest};
+pub use dns::{CertificateError, DnsRequest, FlushWhat};
 pub use reload::ReloadSource;
 pub use start::{Addresses, Recovered, Running, Settings, StartError, Stopped, start};

@@ -56,6 +56,14 @@ pub(crate) struct Known<'a> {
     pub(crate) may_refresh: bool,
 }
 
+/// An answer as it is kept, to be looked at.
+pub(crate) struct Kept<'a> {
+    pub(crate) answer: &'a Answer,
+    pub(crate) expires: Timestamp,
+    pub(crate) usable_until: Timestamp,
+    pub(crate) recheck: Timestamp,
+}
+
 /// See the module.
 pub(crate) struct Cache {
     index: HashMap<Arc<[u8]>, u32, FixedState>,
@@ -135,6 +143,22 @@ impl Cache {
     pub(crate) fn last_failure_s(&mut self, now: Timestamp, key: &[u8]) -> Option<u32> {
         let slot = self.slot(key).filter(|slot| is_failure(&slot.answer))?;
         (slot.expires + FAILURE_RECHECK > now).then_some(slot.answer.lifetime_s)
+    }
+
+    /// What is kept of a question and may still be served, fresh or not. Looking does not count as use.
+    pub(crate) fn look(&self, now: Timestamp, key: &[u8]) -> Option<Kept<'_>> {
+        let &at = self.index.get(key)?;
+        let slot = self.slots.get(at as usize)?.as_ref().filter(|slot| slot.freshness(now).is_some())?;
+        let Slot { answer, expires, usable_until, recheck, .. } = slot;
+        Some(Kept { answer, expires: *expires, usable_until: *usable_until, recheck: *recheck })
+    }
+
+    /// Forgets every answer to a name that `is_meant`; says how many.
+    pub(crate) fn remove_where(&mut self, is_meant: impl Fn(&[u8]) -> bool) -> usize {
+        let keys = self.index.keys().filter(|key| is_meant(&key[..key.len() - 3]));
+        let keys: Vec<Arc<[u8]>> = keys.cloned().collect();
+        keys.iter().for_each(|key| self.remove(key));
+        keys.len()
     }
 
     fn slot(&mut self, key: &[u8]) -> Option<&mut Slot> {

@@ -10,7 +10,8 @@
 //!
 //! Where things are: `query` parses strictly; `cache` keeps wire answers and the places of their TTLs; `reply` turns
 //! one into the octets for a client; `local`, `zone`, `client_names` and `special` answer without asking; `asking`,
-//! `inflight` and `upstream` ask; `upstream_answer` decides what of an answer is believed.
+//! `inflight` and `upstream` ask; `upstream_answer` decides what of an answer is believed; `explain` tells an
+//! operator why.
 //!
 //! RFCs: 1034, 1035, 2181, 2308, 3597, 4343, 5452, 6303, 6761, 6891, 7766, 8375, 8482, 8767, 8880, 8914, 9462, 9476, 9520, 9619.
 
@@ -21,6 +22,7 @@ pub mod client;
 mod client_names;
 mod counters;
 mod engine;
+mod explain;
 mod inflight;
 mod local;
 mod name;
@@ -41,5 +43,6 @@ mod tests;
 pub use client_names::CLIENT_NAMES_MAX;
 pub use counters::Counters;
 pub use engine::{AskId, ClientRef, Effect, Engine, Transport};
+pub use explain::{AskError, Cached, Explanation, Flush, Shape, Source};
 pub use settings::{Record, RecordData, Settings, SettingsError, UPSTREAMS_MAX, Zone};
 pub use upstream::UpstreamHealth;

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod caching;
+mod explain;
 mod headers;
 mod local_names;
 mod simulation;

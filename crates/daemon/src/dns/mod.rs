@@ -50,7 +50,10 @@ pub(crate) use self::{
     operator::answer,
     tls::{ClientTls, Held, ServerTls, certificates, provider},
 };
-pub use self::{operator::DnsRequest, tls::CertificateError};
+pub use self::{
+    operator::{DnsRequest, FlushWhat},
+    tls::CertificateError,
+};
 use crate::{clock::Clock, dhcp_service::NameChange};
 
 /// Threads of each kind at most; more sockets would only make batches smaller.

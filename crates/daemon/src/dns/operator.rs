@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dns::{Engine, UpstreamHealth};
+use dns::{Cached, Engine, Explanation, Flush, Shape, Source, UpstreamHealth};
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -16,6 +16,27 @@ use crate::control::{Answer, stopped};
 pub enum DnsRequest {
     /// How each upstream does.
     Upstreams,
+    /// Why a question is answered as it is.
+    Explain {
+        /// The name.
+        name: String,
+        /// The type's mnemonic, e.g. `A`.
+        qtype: String,
+    },
+    /// Forget what is kept.
+    Flush(FlushWhat),
+}
+
+/// What to forget.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FlushWhat {
+    /// One name, all types.
+    Name(String),
+    /// A name and all below it.
+    Suffix(String),
+    /// Everything.
+    All,
 }
 
 /// Asks the engine and words its answer.
@@ -24,6 +45,28 @@ pub(crate) async fn answer(engine: &EngineHandle, request: DnsRequest) -> Answer
         DnsRequest::Upstreams => {
             match ask(engine, |engine, _| engine.upstreams().collect::<Vec<UpstreamHealth>>()).await {
                 Some(upstreams) => Answer::Done { says: words(&upstreams) },
+                None => stopped(),
+            }
+        }
+        DnsRequest::Explain { name, qtype } => {
+            let action = move |engine: &mut Engine, now| {
+                engine.explain(now, &name, &qtype).map(|why| (why, engine.upstreams().collect::<Vec<_>>()))
+            };
+            match ask(engine, action).await {
+                Some(Ok((why, upstreams))) => Answer::Done { says: explained(&why, &upstreams) },
+                Some(Err(error)) => Answer::Refused { says: vec![error.to_string()] },
+                None => stopped(),
+            }
+        }
+        DnsRequest::Flush(what) => {
+            let what = match what {
+                FlushWhat::Name(name) => Flush::Name(name),
+                FlushWhat::Suffix(name) => Flush::Suffix(name),
+                FlushWhat::All => Flush::All,
+            };
+            match ask(engine, move |engine, _| engine.flush(&what)).await {
+                Some(Ok(count)) => Answer::Done { says: vec![format!("answers forgotten: {count}")] },
+                Some(Err(error)) => Answer::Refused { says: vec![error.to_string()] },
                 None => stopped(),
             }
         }
@@ -42,6 +85,72 @@ async fn ask<T: Send + 'static>(
     }));
     engine.send(command).ok()?;
     receiver.await.ok()
+}
+
+/// Step by step, in the order in which the engine looks.
+fn explained(why: &Explanation, upstreams: &[UpstreamHealth]) -> Vec<String> {
+    let mut says = vec![format!("{} {}", why.name, why.qtype)];
+    if why.cached.is_empty() {
+        says.push("1. nothing is kept".to_owned());
+    }
+    says.extend(why.cached.iter().map(|cached| format!("1. kept{}: {}", for_whom(cached), kept(cached))));
+    let own = |of: &str| match why.own {
+        Some(shape) => format!("2. {of} answers: {}", says_what(shape)),
+        None => format!("2. {of} holds it but has no answer"),
+    };
+    says.push(match &why.source {
+        Source::OwnZone(origin) => own(&format!("our own zone {origin}")),
+        Source::ClientName => own("the lease of a DHCP client"),
+        Source::SpecialName => own("a special name (RFC 6761)"),
+        Source::MinimalAny => own("type ANY (RFC 8482)"),
+        Source::Upstreams => "2. no name of ours and no special one: upstreams are asked".to_owned(),
+    });
+    if why.source == Source::Upstreams {
+        says.extend(words(upstreams).into_iter().map(|line| format!("3. {line}")));
+    }
+    if why.is_waited_for {
+        says.push("clients wait for the answer of an upstream now".to_owned());
+    }
+    says
+}
+
+fn for_whom(cached: &Cached) -> &'static str {
+    match (cached.dnssec_ok, cached.checking_disabled) {
+        (false, false) => "",
+        (true, false) => " for clients that want DNSSEC records",
+        (false, true) => " for clients that check themselves",
+        (true, true) => " for clients that want DNSSEC records and check themselves",
+    }
+}
+
+fn kept(cached: &Cached) -> String {
+    let says = says_what(cached.shape);
+    match cached.fresh_for {
+        Some(left) => format!("{says}, served as it is for {} s more", left.as_secs()),
+        None if cached.recheck_in.is_zero() => format!(
+            "{says}, past its end; served if no upstream answers within 1.8 s, for {} h more",
+            cached.usable_for.as_secs() / 3_600
+        ),
+        None => format!(
+            "{says}, past its end and served because upstreams did not answer; they are asked again in {} s",
+            cached.recheck_in.as_secs()
+        ),
+    }
+}
+
+fn says_what(shape: Shape) -> String {
+    let code = match shape.rcode {
+        0 => "NOERROR".to_owned(),
+        2 => "SERVFAIL".to_owned(),
+        3 => "NXDOMAIN".to_owned(),
+        5 => "REFUSED".to_owned(),
+        other => format!("RCODE{other}"),
+    };
+    match shape.records {
+        0 => format!("{code} without records"),
+        1 => format!("{code} with 1 record"),
+        records => format!("{code} with {records} records"),
+    }
 }
 
 fn words(upstreams: &[UpstreamHealth]) -> Vec<String> {
@@ -66,6 +175,48 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn an_answer_is_explained_in_the_order_of_looking() {
+        let shape = Shape { rcode: 0, records: 2 };
+        let cached = Cached {
+            dnssec_ok: false,
+            checking_disabled: false,
+            shape,
+            fresh_for: Some(Duration::from_secs(90)),
+            usable_for: Duration::from_secs(90_000),
+            recheck_in: Duration::ZERO,
+        };
+        let mut why = Explanation {
+            name: "a.example.".to_owned(),
+            qtype: "A".to_owned(),
+            source: Source::Upstreams,
+            own: None,
+            cached: vec![cached],
+            is_waited_for: false,
+        };
+        let says = explained(&why, &[]);
+        assert_eq!(
+            says,
+            [
+                "a.example. A",
+                "1. kept: NOERROR with 2 records, served as it is for 90 s more",
+                "2. no name of ours and no special one: upstreams are asked",
+                "3. no upstreams: only the event's own names are answered",
+            ]
+        );
+        why.cached[0] = Cached { fresh_for: None, dnssec_ok: true, ..cached };
+        assert!(explained(&why, &[])[1].contains("DNSSEC records: NOERROR with 2 records, past its end; served if no"));
+        why.cached[0].recheck_in = Duration::from_secs(12);
+        assert!(explained(&why, &[])[1].ends_with("they are asked again in 12 s"));
+        (why.source, why.own) = (Source::OwnZone("event.example.".to_owned()), Some(Shape { rcode: 3, records: 0 }));
+        why.cached.clear();
+        let says = explained(&why, &[]);
+        assert_eq!(
+            says[1..],
+            ["1. nothing is kept", "2. our own zone event.example. answers: NXDOMAIN without records"]
+        );
+    }
 
     #[test]
     fn upstreams_are_worded() {

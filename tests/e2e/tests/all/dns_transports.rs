@@ -247,6 +247,7 @@ fn upstreams_die_and_return_one_by_one_and_all_together() {
     let plan = plan(dir.path(), "dns.upstreams = [\"127.0.0.1:5300\", \"127.0.0.1:5301\"]\n");
     let hotstage = Hotstage::start(&mut run_command(&server, &plan, &dir.path().join("state")));
     check(&client, &["warm.upstream.example", "A"], &["192.0.2.80"]);
+    check(&client, &["short.upstream.example", "A"], &["192.0.2.81"]);
 
     // One of two dies: nobody notices.
     drop(first);
@@ -260,9 +261,24 @@ fn upstreams_die_and_return_one_by_one_and_all_together() {
     check(&client, &["warm.upstream.example", "A"], &["192.0.2.80"]);
     let (text, took) = kdig(&client, &["all.upstream.example", "A"]);
     assert!(text.contains("SERVFAIL") && took < Duration::from_secs(5), "took {took:?}\n{text}");
+    // What has ended is answered still, and that it has is said (RFC 8767, RFC 8914).
+    thread::park_timeout(Duration::from_millis(1_100));
+    let (text, took) = kdig(&client, &["+edns", "short.upstream.example", "A"]);
+    assert!(text.contains("192.0.2.81") && text.contains("EDE: 3"), "{text}");
+    assert!(took < Duration::from_secs(3), "took {took:?}");
+    let state = dir.path().join("state").display().to_string();
+    let operator = |arguments: &[&str]| {
+        let hotstage = e2e::program().display().to_string();
+        e2e::output(&hotstage, &[&["dns"], arguments, &["--state", &state]].concat())
+    };
+    let said = operator(&["explain", "Short.Upstream.Example"]);
+    assert!(said.contains("1. kept") && said.contains("past its end"), "{said}");
+    assert!(said.contains("3. 127.0.0.1:5300") && said.contains("is silent"), "{said}");
     // They return, and names are answered again.
     let _first = nsd(&server, dir.path(), 5300);
     ask_until(&client, |number| format!("back-{number}.upstream.example"), "192.0.2.80");
+    assert_eq!(operator(&["flush", "--suffix", "short.upstream.example"]), "answers forgotten: 1\n");
+    check(&client, &["short.upstream.example", "A"], &["192.0.2.81"]);
     hotstage.process.signal("TERM");
     assert_eq!(hotstage.process.wait(LIMIT), Some(0));
 }
