@@ -241,7 +241,7 @@ impl Control {
 
     async fn reload(&self, apply: bool) -> Answer {
         match &self.reloader {
-            Some(reloader) => reloader.reload(&self.commands, apply).await,
+            Some(reloader) => reloader.reload(&self.commands, &self.dns, apply).await,
             None => Answer::Refused { says: vec!["these services do not follow a plan directory".to_owned()] },
         }
     }

@@ -271,7 +271,7 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
     for (source, count) in answered {
         metrics.push(counter(
             "hotstage_dns_answers_total",
-            "DNS answers by where they came from",
+            "DNS answers by where they came from; negative and stale ones are among the others as well",
             &[("source", source)],
             count,
         ));

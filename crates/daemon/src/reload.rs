@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::{
     control::{Answer, ask, stopped},
     dhcp_service::DhcpCommand,
+    dns::{EngineHandle, ask_engine},
     ipv6::Ipv6Reload,
     page_reload::{PlannedPage, WantedPage},
 };
@@ -70,7 +71,7 @@ impl Reloader {
     }
 
     /// Reads the plan and says what changes; changes it when `apply`.
-    pub(crate) async fn reload(&self, commands: &mpsc::Sender<DhcpCommand>, apply: bool) -> Answer {
+    pub(crate) async fn reload(&self, commands: &mpsc::Sender<DhcpCommand>, dns: &EngineHandle, apply: bool) -> Answer {
         let wanted = match (self.source)() {
             Ok(wanted) => wanted,
             Err(mut says) => {
@@ -93,6 +94,7 @@ impl Reloader {
         if current.snapshot != wanted.snapshot || current.talks != wanted.talks {
             says.push("the live page: rooms, access points, pools, talks or names change".to_owned());
         }
+        says.extend(changed_names(&current.dns, &wanted.dns));
         match self.ipv6.preview(&current, &wanted).await {
             Ok(lines) => says.extend(lines),
             Err(why) => return Answer::Refused { says: vec![why, "nothing was changed".to_owned()] },
@@ -110,7 +112,13 @@ impl Reloader {
                     says.push(format!("IPv6 was not changed: {why}"));
                     return Answer::Refused { says };
                 }
+                let zones = wanted.dns.clone();
+                if let Some(Err(why)) = ask_engine(dns, move |engine, _| engine.set_zones(&zones)).await {
+                    says.push(format!("DNS was not changed: {why}"));
+                    return Answer::Refused { says };
+                }
                 let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+                current.dns.zones = wanted.dns.zones;
                 current.dhcp = wanted.dhcp;
                 current.dhcp6 = wanted.dhcp6;
                 current.links6 = wanted.links6;
@@ -133,8 +141,9 @@ impl Reloader {
         });
         let others = [
             (
-                "DNS upstreams, zones and names of devices",
-                current.dns != wanted.dns || current.dns_serving != wanted.dns_serving,
+                "DNS upstreams, cache, certificate or the domain of clients",
+                current.dns != dns::Settings { zones: current.dns.zones.clone(), ..wanted.dns.clone() }
+                    || current.dns_serving != wanted.dns_serving,
             ),
             ("devices that log lines are told apart by", current.syslog != wanted.syslog),
             ("what is watched, rules of alerts and who is told", current.watch != wanted.watch),
@@ -144,7 +153,80 @@ impl Reloader {
     }
 }
 
+/// Names of our own that appear, go or change, as a line for a person.
+fn changed_names(current: &dns::Settings, wanted: &dns::Settings) -> Option<String> {
+    let records = |settings: &dns::Settings| -> BTreeMap<String, Vec<String>> {
+        let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for record in settings.zones.iter().flat_map(|zone| &zone.records) {
+            names.entry(record.name.clone()).or_default().push(format!("{:?}", record.data));
+        }
+        names
+    };
+    let (old, new) = (records(current), records(wanted));
+    let appear: Vec<&str> = new.keys().filter(|name| !old.contains_key(*name)).map(String::as_str).collect();
+    let go: Vec<&str> = old.keys().filter(|name| !new.contains_key(*name)).map(String::as_str).collect();
+    let change: Vec<&str> = new
+        .iter()
+        .filter(|(name, data)| old.get(*name).is_some_and(|old| old != *data))
+        .map(|(n, _)| n.as_str())
+        .collect();
+    let parts: Vec<String> = [("new", appear), ("gone", go), ("changed", change)]
+        .into_iter()
+        .filter_map(|(word, names)| Some(format!("{} {word} (`{}`)", names.len(), names.first()?)))
+        .collect();
+    if parts.is_empty() {
+        let is_other = current.zones != wanted.zones;
+        return is_other.then(|| "DNS: zones change".to_owned());
+    }
+    Some(format!("DNS: names of our own: {}", parts.join(", ")))
+}
+
 /// The preview in lines for a person.
 fn words(preview: &ReloadPreview) -> Vec<String> {
     preview.to_string().lines().map(ToOwned::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use dns::{Record, RecordData, Zone};
+
+    use super::*;
+
+    fn settings(records: &[(&str, [u8; 4])]) -> dns::Settings {
+        let record = |(name, address): &(&str, [u8; 4])| Record {
+            name: (*name).to_owned(),
+            data: RecordData::A((*address).into()),
+        };
+        dns::Settings {
+            zones: vec![Zone {
+                origin: "e.example".to_owned(),
+                primary: "ns.e.example".to_owned(),
+                records: records.iter().map(record).collect(),
+                ttl: 60,
+            }],
+            upstreams: Vec::new(),
+            cache_bytes_max: 0,
+            pending_max: 1,
+            waiters_max: 1,
+            own_addresses: Vec::new(),
+            client_names_zone: None,
+            client_names_ttl: 60,
+            patience_factor: 1,
+        }
+    }
+
+    #[test]
+    fn names_that_change_are_counted_with_an_example() {
+        let old = settings(&[("a.e.example", [192, 0, 2, 1]), ("b.e.example", [192, 0, 2, 2])]);
+        assert_eq!(changed_names(&old, &old), None);
+        let new = settings(&[("b.e.example", [192, 0, 2, 9]), ("c.e.example", [192, 0, 2, 3])]);
+        let says = changed_names(&old, &new).unwrap();
+        assert_eq!(
+            says,
+            "DNS: names of our own: 1 new (`c.e.example`), 1 gone (`a.e.example`), 1 changed (`b.e.example`)"
+        );
+        let mut longer = old.clone();
+        longer.zones[0].ttl = 90;
+        assert_eq!(changed_names(&old, &longer).as_deref(), Some("DNS: zones change"));
+    }
 }

@@ -159,6 +159,15 @@ impl Engine {
         self.count_client_names();
     }
 
+    /// Answers the zones of `settings` from now on; clients keep their names, and what was kept of names that are ours now
+    /// is forgotten. Nothing else of the settings is taken. On an error nothing changes.
+    pub fn set_zones(&mut self, settings: &Settings) -> Result<(), SettingsError> {
+        let zones = Zones::compile(settings, self.random.next_u64())?;
+        self.cache.remove_where(|name| zones.find(name).is_some());
+        self.local.zones = zones;
+        Ok(())
+    }
+
     /// Call at [`Engine::deadline`] or later: retries, gives up, probes, lets names lapse.
     pub fn on_deadline(&mut self, now: Timestamp) {
         while let Some(id) = self.inflight.due(now) {

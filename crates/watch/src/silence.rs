@@ -36,7 +36,7 @@ impl Silence {
 /// Why a silence is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SilenceError {
-    /// There are [`SILENCES_MAX`] already.
+    /// There are 256 already.
     Full,
     /// It has ended before it began.
     Ended,

@@ -5,7 +5,7 @@ use std::time::Duration;
 /// Echoes remembered for each target.
 const ECHOES_MAX: usize = 60;
 
-/// Round-trip times of the last [`ECHOES_MAX`] echoes, lost ones included.
+/// Round-trip times of the last 60 echoes, lost ones included.
 #[derive(Clone, Debug, Default)]
 pub struct Window {
     /// Microseconds; `None` = lost.

@@ -47,7 +47,7 @@ use self::{
 pub(crate) use self::{
     inbox::EngineHandle,
     listen::DnsSockets,
-    operator::answer,
+    operator::{answer, ask_engine},
     tls::{ClientTls, Held, ServerTls, certificates, provider},
 };
 pub use self::{

@@ -43,7 +43,7 @@ pub enum FlushWhat {
 pub(crate) async fn answer(engine: &EngineHandle, request: DnsRequest) -> Answer {
     match request {
         DnsRequest::Upstreams => {
-            match ask(engine, |engine, _| engine.upstreams().collect::<Vec<UpstreamHealth>>()).await {
+            match ask_engine(engine, |engine, _| engine.upstreams().collect::<Vec<UpstreamHealth>>()).await {
                 Some(upstreams) => Answer::Done { says: words(&upstreams) },
                 None => stopped(),
             }
@@ -52,7 +52,7 @@ pub(crate) async fn answer(engine: &EngineHandle, request: DnsRequest) -> Answer
             let action = move |engine: &mut Engine, now| {
                 engine.explain(now, &name, &qtype).map(|why| (why, engine.upstreams().collect::<Vec<_>>()))
             };
-            match ask(engine, action).await {
+            match ask_engine(engine, action).await {
                 Some(Ok((why, upstreams))) => Answer::Done { says: explained(&why, &upstreams) },
                 Some(Err(error)) => Answer::Refused { says: vec![error.to_string()] },
                 None => stopped(),
@@ -64,7 +64,7 @@ pub(crate) async fn answer(engine: &EngineHandle, request: DnsRequest) -> Answer
                 FlushWhat::Suffix(name) => Flush::Suffix(name),
                 FlushWhat::All => Flush::All,
             };
-            match ask(engine, move |engine, _| engine.flush(&what)).await {
+            match ask_engine(engine, move |engine, _| engine.flush(&what)).await {
                 Some(Ok(count)) => Answer::Done { says: vec![format!("answers forgotten: {count}")] },
                 Some(Err(error)) => Answer::Refused { says: vec![error.to_string()] },
                 None => stopped(),
@@ -74,7 +74,7 @@ pub(crate) async fn answer(engine: &EngineHandle, request: DnsRequest) -> Answer
 }
 
 /// Runs `action` in the engine's thread; `None` when that has ended.
-async fn ask<T: Send + 'static>(
+pub(crate) async fn ask_engine<T: Send + 'static>(
     engine: &EngineHandle,
     action: impl FnOnce(&mut Engine, Timestamp) -> T + Send + 'static,
 ) -> Option<T> {

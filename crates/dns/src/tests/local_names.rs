@@ -192,3 +192,29 @@ fn settings_are_checked() {
     );
     check(|settings| settings.client_names_zone = Some("a..b".into()), SettingsError::BadName { name: "a..b".into() });
 }
+
+/// A changed plan: its names are there at once, what an upstream said of them is forgotten, clients keep theirs.
+#[test]
+fn zones_can_be_replaced() {
+    let mut rig = Rig::new(settings());
+    let host = HostName::sanitise(b"laptop").unwrap();
+    let address = Ipv4Addr::new(10, 0, 0, 77);
+    rig.engine.set_client_name(rig.now, &host, address, rig.now + Duration::from_secs(600));
+    let before = rig.resolve(&plain("www.example.com", client::TYPE_A));
+    let mut changed = settings();
+    changed.zones[0].records.retain(|record| record.name != "sw-4f-1.event.example");
+    changed.zones.push(Zone {
+        origin: "example.com".into(),
+        primary: "ns.event.example".into(),
+        records: vec![Record { name: "www.example.com".into(), data: RecordData::A(Ipv4Addr::new(10, 0, 0, 80)) }],
+        ttl: 60,
+    });
+    rig.engine.set_zones(&changed).unwrap();
+    let after = rig.resolve(&plain("www.example.com", client::TYPE_A));
+    assert!(after.contains("10.0.0.80") && !before.contains("10.0.0.80"), "{before}\n{after}");
+    assert!(rig.resolve(&plain("sw-4f-1.event.example", client::TYPE_A)).starts_with("NXDOMAIN"));
+    assert!(rig.resolve(&plain("laptop.clients.event.example", client::TYPE_A)).contains("10.0.0.77"));
+    changed.zones.push(changed.zones[0].clone());
+    assert!(rig.engine.set_zones(&changed).is_err(), "the same zone twice");
+    assert!(rig.resolve(&plain("www.example.com", client::TYPE_A)).contains("10.0.0.80"), "nothing has changed");
+}
