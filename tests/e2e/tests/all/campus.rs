@@ -5,6 +5,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Duration,
 };
 
@@ -15,6 +16,8 @@ use crate::event::{PLAN, run_command};
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// How often something is looked for that nothing tells of.
 const LOOKS_MAX: usize = 300;
+/// Between two looks at a figure: a client that lost a message asks again after seconds only.
+const LOOK_INTERVAL: Duration = Duration::from_millis(50);
 
 /// The second VLAN of each kind.
 const MORE_VLANS: &str = r#"
@@ -269,7 +272,10 @@ impl Campus {
 
     /// Waits until a counter has a value: it is published once a second.
     pub(crate) fn wait_for_metric(&self, name: &str, at_least: u64) {
-        let found = (0..LOOKS_MAX).any(|_| self.metric(name) >= at_least);
+        let found = (0..LOOKS_MAX).any(|_| {
+            thread::park_timeout(LOOK_INTERVAL);
+            self.metric(name) >= at_least
+        });
         assert!(found, "`{name}` is {}, not {at_least} or more", self.metric(name));
     }
 
