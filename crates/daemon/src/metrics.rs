@@ -253,9 +253,9 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
     let counters = &seen.dns.counters;
     for (transport, count) in [
         ("udp", counters.queries_udp),
-        ("tcp", counters.queries_tcp.saturating_sub(seen.dns.queries_tls + seen.dns.queries_https)),
-        ("tls", seen.dns.queries_tls),
-        ("https", seen.dns.queries_https),
+        ("tcp", counters.queries_tcp),
+        ("tls", counters.queries_tls),
+        ("https", counters.queries_https),
     ] {
         let help = "DNS queries by transport";
         metrics.push(counter("hotstage_dns_queries_total", help, &[("transport", transport)], count));

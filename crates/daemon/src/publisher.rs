@@ -117,7 +117,7 @@ impl Totals {
         Self {
             at,
             acks: seen.dhcp.counters.acks,
-            queries: dns.queries_udp + dns.queries_tcp,
+            queries: dns.queries_udp + dns.queries_tcp + dns.queries_tls + dns.queries_https,
             hits: dns.cache_hits + dns.local_answers + dns.negative_hits,
             lines: seen.log.lines_stored,
         }

@@ -218,7 +218,7 @@ impl Engine {
         match (asked.pending, transport) {
             (None, _) => self.upstreams.probe_ended(asked.upstream),
             (Some(id), Transport::Udp) => self.ask(now, id, asked.upstream, Transport::Tcp),
-            (Some(id), Transport::Tcp) => self.attempt_or_fail(now, id),
+            (Some(id), _) => self.attempt_or_fail(now, id),
         }
     }
 
@@ -243,7 +243,7 @@ impl Engine {
         let Some(id) = asked.pending else { return };
         match asked.transport {
             Transport::Udp => self.ask(now, id, asked.upstream, Transport::Tcp),
-            Transport::Tcp => self.reject(now, id, asked.upstream),
+            _ => self.reject(now, id, asked.upstream),
         }
     }
 
@@ -268,7 +268,7 @@ impl Engine {
     /// Starts the client response timer if something is known that could be answered.
     pub(crate) fn watch_patience(&mut self, now: Timestamp, id: u64) {
         let Some(pending) = self.inflight.get(id) else { return };
-        if self.cache.known(now, &pending.key).is_some() {
+        if self.cache.known(now, &pending.key, |_| ()).is_some() {
             self.inflight.set_stale_at(id, Some(now + CLIENT_RESPONSE_TIMER * self.patience_factor));
         }
     }
@@ -285,13 +285,15 @@ impl Engine {
     /// Answers who waits with what the cache knows, past its end or not. Nobody, when it knows nothing.
     fn answer_waiters_with_known(&mut self, now: Timestamp, id: u64) {
         let Some(pending) = self.inflight.get(id) else { return };
-        let Some(known) = self.cache.known(now, &pending.key) else { return };
-        let answer_one = |waiter: Waiter| {
-            let reply = reply(&waiter.head(), waiter.client.transport, known.answer, known.freshness);
-            (waiter.client, reply, known.freshness)
-        };
-        let replies: Vec<_> = std::mem::take(&mut pending.waiters).into_iter().map(answer_one).collect();
-        for (client, reply, freshness) in replies {
+        let waiters = &mut pending.waiters;
+        let replies = self.cache.known(now, &pending.key, |known| {
+            let answer_one = |waiter: Waiter| {
+                let reply = reply(&waiter.head(), waiter.client.transport, known.answer, known.freshness);
+                (waiter.client, reply, known.freshness)
+            };
+            std::mem::take(waiters).into_iter().map(answer_one).collect::<Vec<_>>()
+        });
+        for (client, reply, freshness) in replies.into_iter().flatten() {
             self.counters.stale_answers += u64::from(freshness == Freshness::Stale);
             self.send(client, reply.bytes, reply.is_truncated);
         }
@@ -322,8 +324,10 @@ impl Engine {
         for waiter in &waiters {
             self.respond(waiter.client, &waiter.head(), &answer);
         }
-        self.cache.insert(now, key, answer);
-        self.counters.cache_evicted = self.cache.evicted();
+        // Zones may have changed while the question was in flight.
+        if self.local.zones.find(&key[..key.len().saturating_sub(3)]).is_none() {
+            self.cache.insert(now, key, answer);
+        }
         self.close(id);
     }
 

@@ -23,7 +23,7 @@ const NEGATIVE_TTL: u32 = 300;
 pub fn answer(query: &[u8]) -> Option<Vec<u8>> {
     match parse(query) {
         Parsed::Malformed | Parsed::NotQuery => None,
-        Parsed::Reject(head, rcode) => Some(refuse(&head, rcode, None)),
+        Parsed::Reject(head, rcode) => Some(refuse(&head, Transport::Tcp, rcode, None)),
         Parsed::Query(query) => {
             let mut folded = query.name.to_vec();
             folded.make_ascii_lowercase();

@@ -1,72 +1,128 @@
 //! What happened so far, for `/metrics` and tests. All count from the engine's start.
 
-/// Totals since the engine started. No names, no addresses.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Counters {
-    /// Packets from clients over UDP.
-    pub queries_udp: u64,
-    /// Messages from clients over TCP.
-    pub queries_tcp: u64,
-    /// Replies sent to clients, of every kind.
-    pub answers: u64,
-    /// Replies from the cache, negative ones included.
-    pub cache_hits: u64,
-    /// Replies with data past its end, because it could not be refreshed (RFC 8767).
-    pub stale_answers: u64,
-    /// Questions asked again because their answers were near their end and wanted.
-    pub prefetches: u64,
-    /// Of the replies from the cache: NXDOMAIN, no data, or a remembered failure.
-    pub negative_hits: u64,
-    /// Replies from event zones, clients' names and special names.
-    pub local_answers: u64,
-    /// Questions that upstreams had to be asked.
-    pub misses: u64,
-    /// Queries that joined a question already in flight.
-    pub joined: u64,
-    /// Replies cut to TC=1.
-    pub truncated: u64,
-    /// Replies with NXDOMAIN.
-    pub nxdomain: u64,
-    /// Replies with SERVFAIL.
-    pub servfail: u64,
-    /// Replies with REFUSED.
-    pub refused: u64,
-    /// Replies with FORMERR, NOTIMP or BADVERS.
-    pub rejected: u64,
-    /// Packets shorter than a header, dropped.
-    pub dropped_malformed: u64,
-    /// Packets that were responses, dropped.
-    pub dropped_not_query: u64,
-    /// Queries answered SERVFAIL because too many questions were in flight.
-    pub pending_full: u64,
-    /// Queries answered SERVFAIL because too many clients waited for the same question.
-    pub waiters_full: u64,
-    /// Queries put to upstreams, repeats and TCP included, probes not.
-    pub upstream_asks: u64,
-    /// Of these, over TCP.
-    pub upstream_asks_tcp: u64,
-    /// Probes of upstreams believed dead.
-    pub upstream_probes: u64,
-    /// Usable answers from upstreams.
-    pub upstream_answers: u64,
-    /// SERVFAIL, REFUSED and the like from upstreams.
-    pub upstream_refusals: u64,
-    /// Asks whose patience ran out.
-    pub upstream_timeouts: u64,
-    /// Asks that failed at once: connection refused, TCP closed.
-    pub upstream_failures: u64,
-    /// Packets that did not match what was asked; waiting went on.
-    pub upstream_mismatched: u64,
-    /// Packets that matched but could not be read; waiting went on.
-    pub upstream_malformed: u64,
-    /// Answers whose question came back in another case.
-    pub upstream_case_changed: u64,
-    /// Packets for asks already settled.
-    pub upstream_late: u64,
-    /// Entries the cache's byte budget pushed out.
-    pub cache_evicted: u64,
-    /// Clients' names held now.
-    pub client_names: u64,
-    /// Requests for a client name that were not granted: planned, reserved, taken, or the table was full.
-    pub client_names_refused: u64,
+use std::ops::AddAssign;
+
+use crate::{Transport, wire::rcode};
+
+/// A struct of totals that can be added up over threads.
+macro_rules! totals {
+    ($(#[$meta:meta])* pub struct $name:ident { $($(#[$field_meta:meta])* pub $field:ident: u64,)* }) => {
+        $(#[$meta])*
+        pub struct $name { $($(#[$field_meta])* pub $field: u64,)* }
+
+        impl AddAssign<&Self> for $name {
+            fn add_assign(&mut self, other: &Self) {
+                $(self.$field += other.$field;)*
+            }
+        }
+    };
+}
+
+impl Counters {
+    /// Counts a message from a client.
+    pub(crate) fn count_query(&mut self, transport: Transport) {
+        match transport {
+            Transport::Udp => self.queries_udp += 1,
+            Transport::Tcp => self.queries_tcp += 1,
+            Transport::Tls => self.queries_tls += 1,
+            Transport::Https => self.queries_https += 1,
+        }
+    }
+
+    /// Counts a reply.
+    pub(crate) fn count_reply(&mut self, rcode: u16, is_truncated: bool) {
+        self.answers += 1;
+        self.truncated += u64::from(is_truncated);
+        match rcode {
+            rcode::NXDOMAIN => self.nxdomain += 1,
+            rcode::SERVFAIL => self.servfail += 1,
+            rcode::REFUSED => self.refused += 1,
+            _ => {}
+        }
+    }
+}
+
+totals! {
+    /// Totals since the engine started. No names, no addresses.
+    #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+    pub struct Counters {
+        /// Packets from clients over UDP.
+        pub queries_udp: u64,
+        /// Messages from clients over TCP.
+        pub queries_tcp: u64,
+        /// Messages from clients over TLS (RFC 7858).
+        pub queries_tls: u64,
+        /// Messages from clients over HTTPS (RFC 8484).
+        pub queries_https: u64,
+        /// Queries with a cookie of ours that was good (RFC 7873): their senders' addresses are true.
+        pub cookies_good: u64,
+        /// Queries of clients that are not in the access list, refused.
+        pub prohibited: u64,
+        /// Queries over their sender's or its network's rate, dropped.
+        pub rate_dropped: u64,
+        /// Queries over their rate that were answered with TC=1 alone, so that an honest sender comes over TCP.
+        pub rate_truncated: u64,
+        /// Replies sent to clients, of every kind.
+        pub answers: u64,
+        /// Replies from the cache, negative ones included.
+        pub cache_hits: u64,
+        /// Replies with data past its end, because it could not be refreshed (RFC 8767).
+        pub stale_answers: u64,
+        /// Questions asked again because their answers were near their end and wanted.
+        pub prefetches: u64,
+        /// Of the replies from the cache: NXDOMAIN, no data, or a remembered failure.
+        pub negative_hits: u64,
+        /// Replies from event zones, clients' names and special names.
+        pub local_answers: u64,
+        /// Questions that upstreams had to be asked.
+        pub misses: u64,
+        /// Queries that joined a question already in flight.
+        pub joined: u64,
+        /// Replies cut to TC=1.
+        pub truncated: u64,
+        /// Replies with NXDOMAIN.
+        pub nxdomain: u64,
+        /// Replies with SERVFAIL.
+        pub servfail: u64,
+        /// Replies with REFUSED.
+        pub refused: u64,
+        /// Replies with FORMERR, NOTIMP or BADVERS.
+        pub rejected: u64,
+        /// Packets shorter than a header, dropped.
+        pub dropped_malformed: u64,
+        /// Packets that were responses, dropped.
+        pub dropped_not_query: u64,
+        /// Queries answered SERVFAIL because too many questions were in flight.
+        pub pending_full: u64,
+        /// Queries answered SERVFAIL because too many clients waited for the same question.
+        pub waiters_full: u64,
+        /// Queries put to upstreams, repeats and TCP included, probes not.
+        pub upstream_asks: u64,
+        /// Of these, over TCP.
+        pub upstream_asks_tcp: u64,
+        /// Probes of upstreams believed dead.
+        pub upstream_probes: u64,
+        /// Usable answers from upstreams.
+        pub upstream_answers: u64,
+        /// SERVFAIL, REFUSED and the like from upstreams.
+        pub upstream_refusals: u64,
+        /// Asks whose patience ran out.
+        pub upstream_timeouts: u64,
+        /// Asks that failed at once: connection refused, TCP closed.
+        pub upstream_failures: u64,
+        /// Packets that did not match what was asked; waiting went on.
+        pub upstream_mismatched: u64,
+        /// Packets that matched but could not be read; waiting went on.
+        pub upstream_malformed: u64,
+        /// Answers whose question came back in another case.
+        pub upstream_case_changed: u64,
+        /// Packets for asks already settled.
+        pub upstream_late: u64,
+        /// Entries the cache's byte budget pushed out.
+        pub cache_evicted: u64,
+        /// Clients' names held now.
+        pub client_names: u64,
+        /// Requests for a client name that were not granted: planned, reserved, taken, or the table was full.
+        pub client_names_refused: u64,
+    }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
@@ -11,9 +12,11 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
 use crate::{
-    Counters, Settings, SettingsError, UpstreamHealth,
-    cache::{Cache, Key},
+    Counters, Settings, SettingsError, UpstreamHealth, Worker,
+    cache::{Cache, Key, Known},
     client_names::{ClientNames, reverse_name},
+    cookie::Cookies,
+    gate::Gate,
     inflight::{Inflight, Waiter},
     local::Local,
     name::from_text,
@@ -22,6 +25,7 @@ use crate::{
     special::SpecialNames,
     upstream::Upstreams,
     wire::{CD, EDE_OTHER, RCODE, RD, rcode, rtype, u16_at},
+    worker::sign,
     writer::Answer,
     zone::Zones,
 };
@@ -39,6 +43,22 @@ pub enum Transport {
     Udp,
     /// A stream of messages, answered in any order (RFC 7766 section 6.2.1.1).
     Tcp,
+    /// The same under TLS (RFC 7858). Clients only.
+    Tls,
+    /// A request each (RFC 8484). Clients only.
+    Https,
+}
+
+impl Transport {
+    /// A message may have any length, and its sender's address is true.
+    pub(crate) fn is_stream(self) -> bool {
+        self != Self::Udp
+    }
+
+    /// Nobody on the way can read along.
+    pub(crate) fn is_encrypted(self) -> bool {
+        matches!(self, Self::Tls | Self::Https)
+    }
 }
 
 /// Where a reply goes.
@@ -86,7 +106,9 @@ pub enum Effect {
 
 /// A caching forwarder with zones of its own. See the crate for how to drive it.
 pub struct Engine {
-    pub(crate) cache: Cache,
+    pub(crate) cache: Arc<Cache>,
+    gate: Arc<Gate>,
+    cookies: Cookies,
     pub(crate) local: Local,
     pub(crate) inflight: Inflight,
     pub(crate) upstreams: Upstreams,
@@ -108,7 +130,9 @@ impl Engine {
         let domain = settings.client_names_zone.as_deref().and_then(from_text);
         let client_names = ClientNames::new(domain, settings.client_names_ttl, random.next_u64());
         Ok(Self {
-            cache: Cache::new(settings.cache_bytes_max, random.next_u64()),
+            cache: Arc::new(Cache::new(settings.cache_bytes_max, random.next_u64())),
+            gate: Arc::new(Gate::new(&settings.allow, settings.rates, [random.next_u64(), random.next_u64()])),
+            cookies: Cookies::new(secret(&mut random)),
             local: Local { zones, client_names, special: SpecialNames::new(random.next_u64()) },
             inflight: Inflight::new(random.next_u64()),
             upstreams,
@@ -123,15 +147,34 @@ impl Engine {
 
     /// A message from a client. Every query is answered exactly once; responses and scraps are dropped and counted.
     pub fn on_query(&mut self, now: Timestamp, client: ClientRef, bytes: &[u8]) {
-        match client.transport {
-            Transport::Udp => self.counters.queries_udp += 1,
-            Transport::Tcp => self.counters.queries_tcp += 1,
-        }
+        self.counters.count_query(client.transport);
         match parse(bytes) {
             Parsed::Malformed => self.counters.dropped_malformed += 1,
             Parsed::NotQuery => self.counters.dropped_not_query += 1,
-            Parsed::Reject(head, rcode) => self.refuse(client, &head, rcode, None),
-            Parsed::Query(query) => self.answer(now, client, &query),
+            Parsed::Reject(mut head, rcode) => {
+                sign(&self.cookies, now, client.address.ip(), &mut head);
+                self.refuse(client, &head, rcode, None);
+            }
+            Parsed::Query(mut query) => {
+                sign(&self.cookies, now, client.address.ip(), &mut query.head);
+                self.answer(now, client, &query);
+            }
+        }
+    }
+
+    /// Serves clients on a thread of its own from this engine's cache. The access list and the rates are its work alone:
+    /// a driver that has them gives every query to a worker first.
+    pub fn worker(&self) -> Worker {
+        Worker::new(Arc::clone(&self.cache), Arc::clone(&self.gate), self.cookies.clone())
+    }
+
+    /// A worker answered this query from what is near its end: asks for it anew.
+    pub fn refresh(&mut self, now: Timestamp, bytes: &[u8]) {
+        let Parsed::Query(query) = parse(bytes) else { return };
+        let key = key_of(&query);
+        let is_due = |known: Known<'_>| known.may_refresh && is_near_end(known.answer, known.freshness);
+        if self.cache.get(now, key.as_slice(), is_due) == Some(true) {
+            self.prefetch(now, &query.head, &key);
         }
     }
 
@@ -191,9 +234,9 @@ impl Engine {
         self.effects.pop_front()
     }
 
-    /// Totals so far.
-    pub fn counters(&self) -> &Counters {
-        &self.counters
+    /// Totals so far, without those of workers.
+    pub fn counters(&self) -> Counters {
+        Counters { cache_evicted: self.cache.evicted(), ..self.counters }
     }
 
     /// The state of each upstream, in the order of the settings.
@@ -217,14 +260,16 @@ impl Engine {
 
     fn answer(&mut self, now: Timestamp, client: ClientRef, query: &Query<'_>) {
         let head = &query.head;
-        let dnssec_ok = head.edns.is_some_and(|edns| edns.dnssec_ok);
-        let key = Key::new(query.name, query.qtype, dnssec_ok, head.flags & CD != 0);
-        if let Some(known) = self.cache.get(now, key.as_slice()) {
-            let reply = reply(head, client.transport, known.answer, known.freshness);
+        let key = key_of(query);
+        let counters = &mut self.counters;
+        let hit = self.cache.get(now, key.as_slice(), |known| {
+            counters.cache_hits += 1;
+            counters.stale_answers += u64::from(known.freshness == Freshness::Stale);
+            counters.negative_hits += u64::from(is_negative(known.answer));
             let wants_refresh = known.may_refresh && is_near_end(known.answer, known.freshness);
-            self.counters.cache_hits += 1;
-            self.counters.stale_answers += u64::from(known.freshness == Freshness::Stale);
-            self.counters.negative_hits += u64::from(is_negative(known.answer));
+            (reply(head, client.transport, known.answer, known.freshness), wants_refresh)
+        });
+        if let Some((reply, wants_refresh)) = hit {
             self.send(client, reply.bytes, reply.is_truncated);
             if wants_refresh {
                 self.prefetch(now, head, &key);
@@ -270,8 +315,8 @@ impl Engine {
     fn late_reply(&mut self, now: Timestamp, client: ClientRef, head: &Head<'_>, key: &Key) -> Option<Reply> {
         let id = self.inflight.find(key.as_slice())?;
         self.inflight.get(id).filter(|pending| pending.is_late)?;
-        let known = self.cache.known(now, key.as_slice())?;
-        Some(reply(head, client.transport, known.answer, known.freshness))
+        let reply_with = |known: Known<'_>| reply(head, client.transport, known.answer, known.freshness);
+        self.cache.known(now, key.as_slice(), reply_with)
     }
 
     /// Asks again for what is near its end and wanted, while clients get what is known. Half of the table is enough.
@@ -302,30 +347,34 @@ impl Engine {
         if !matches!(rcode, rcode::REFUSED | rcode::SERVFAIL) {
             self.counters.rejected += 1;
         }
-        self.send(client, refuse(head, rcode, extended_error), false);
+        self.send(client, refuse(head, client.transport, rcode, extended_error), false);
     }
 
     pub(crate) fn send(&mut self, client: ClientRef, bytes: Vec<u8>, is_truncated: bool) {
-        self.counters.answers += 1;
-        self.counters.truncated += u64::from(is_truncated);
-        match u16_at(&bytes, 2).unwrap_or(0) & RCODE {
-            rcode::NXDOMAIN => self.counters.nxdomain += 1,
-            rcode::SERVFAIL => self.counters.servfail += 1,
-            rcode::REFUSED => self.counters.refused += 1,
-            _ => {}
-        }
+        self.counters.count_reply(u16_at(&bytes, 2).unwrap_or(0) & RCODE, is_truncated);
         self.effects.push_back(Effect::Respond { client, bytes });
     }
 }
 
+fn secret(random: &mut impl Rng) -> [u8; 16] {
+    let mut secret = [0; 16];
+    random.fill_bytes(&mut secret);
+    secret
+}
+
+pub(crate) fn key_of(query: &Query<'_>) -> Key {
+    let dnssec_ok = query.head.edns.is_some_and(|edns| edns.dnssec_ok);
+    Key::new(query.name, query.qtype, dnssec_ok, query.head.flags & CD != 0)
+}
+
 /// True in the last tenth of a lifetime that is not too short to bother.
-fn is_near_end(answer: &Answer, freshness: Freshness) -> bool {
+pub(crate) fn is_near_end(answer: &Answer, freshness: Freshness) -> bool {
     let Freshness::Fresh { age_s } = freshness else { return false };
     let left_s = answer.lifetime_s.saturating_sub(age_s);
     answer.lifetime_s >= PREFETCH_LIFETIME_MIN_S && left_s <= answer.lifetime_s / 10
 }
 
 /// True when an answer has no record in its answer section or says NXDOMAIN.
-fn is_negative(answer: &Answer) -> bool {
+pub(crate) fn is_negative(answer: &Answer) -> bool {
     u16_at(&answer.wire, 6) == Some(0) || u16_at(&answer.wire, 2).unwrap_or(0) & RCODE == rcode::NXDOMAIN
 }

@@ -120,9 +120,8 @@ impl Engine {
     }
 
     fn cached(&self, now: Timestamp, key: &Key, (dnssec_ok, checking_disabled): (bool, bool)) -> Option<Cached> {
-        let kept = self.cache.look(now, key.as_slice())?;
         let left = |until: Timestamp| if until > now { until.since(now) } else { Duration::ZERO };
-        Some(Cached {
+        self.cache.look(now, key.as_slice(), |kept| Cached {
             dnssec_ok,
             checking_disabled,
             shape: shape(kept.answer),

@@ -13,16 +13,21 @@
 //! `inflight` and `upstream` ask; `upstream_answer` decides what of an answer is believed; `explain` tells an
 //! operator why.
 //!
-//! RFCs: 1034, 1035, 2181, 2308, 3597, 4343, 5452, 6303, 6761, 6891, 7766, 8375, 8482, 8767, 8880, 8914, 9462, 9476, 9520, 9619.
+//! A [`Worker`] answers from the cache on a thread of its own; `gate` and `cookie` decide whom.
+//!
+//! RFCs: 1034, 1035, 2181, 2308, 3597, 4343, 5452, 6303, 6761, 6891, 7766, 7830, 7873, 8375, 8467, 8482, 8767, 8880, 8914,
+//! 9018, 9462, 9476, 9520, 9619.
 
 mod asking;
 pub mod authority;
 mod cache;
 pub mod client;
 mod client_names;
+mod cookie;
 mod counters;
 mod engine;
 mod explain;
+mod gate;
 mod inflight;
 mod local;
 mod name;
@@ -34,6 +39,7 @@ mod special;
 mod upstream;
 mod upstream_answer;
 mod wire;
+mod worker;
 mod writer;
 mod zone;
 
@@ -44,5 +50,7 @@ pub use client_names::CLIENT_NAMES_MAX;
 pub use counters::Counters;
 pub use engine::{AskId, ClientRef, Effect, Engine, Transport};
 pub use explain::{AskError, Cached, Explanation, Flush, Shape, Source};
+pub use gate::Rates;
 pub use settings::{Record, RecordData, Settings, SettingsError, UPSTREAMS_MAX, Zone};
 pub use upstream::UpstreamHealth;
+pub use worker::{Verdict, Worker};

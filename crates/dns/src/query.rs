@@ -1,15 +1,16 @@
 //! Strict parse of what a client sent: nothing allocated, every octet accounted for.
 
 use crate::{
+    cookie::{ClientCookie, ReplyCookie},
     name::end_of_plain_name,
     record::Record,
-    wire::{CLASS_IN, HEADER_LEN, OPCODE, QR, UDP_LEN_MAX, UDP_LEN_MIN, rcode, rtype, u16_at},
+    wire::{
+        CLASS_IN, HEADER_LEN, OPCODE, OPTION_COOKIE, OPTION_PADDING, QR, UDP_LEN_MAX, UDP_LEN_MIN, rcode, rtype, u16_at,
+    },
 };
 
 /// Records beside the question that we are willing to walk over in a query; honest ones send an OPT and perhaps a TSIG.
 const EXTRA_RECORDS_MAX: u32 = 32;
-/// EDNS option code of cookies (RFC 7873 section 4).
-const OPTION_COOKIE: u16 = 10;
 
 /// What the answer to a query must repeat or obey.
 #[derive(Clone, Copy, Debug)]
@@ -29,6 +30,12 @@ pub(crate) struct Edns {
     pub(crate) udp_len_max: u16,
     /// DNSSEC OK (RFC 3225).
     pub(crate) dnssec_ok: bool,
+    /// The client pads its queries (RFC 7830), and so do we our replies where nobody can look in.
+    pub(crate) is_padded: bool,
+    /// The client's cookie (RFC 7873).
+    pub(crate) cookie: Option<ClientCookie>,
+    /// The cookie that the reply carries.
+    pub(crate) reply_cookie: Option<ReplyCookie>,
     version: u8,
 }
 
@@ -121,26 +128,41 @@ fn read_edns(message: &[u8], mut at: usize) -> Result<Option<Edns>, Option<Edns>
                 continue;
             }
             // RFC 6891 section 6.1.1: one OPT, in the additional section, owned by the root.
-            if edns.is_some() || section != 2 || record.owner.as_slice() != b"\0" || !options_are_sound(record.rdata) {
+            if edns.is_some() || section != 2 || record.owner.as_slice() != b"\0" {
                 return Err(edns);
             }
-            edns = Some(Edns {
+            let mut read = Edns {
                 udp_len_max: record.class.clamp(UDP_LEN_MIN, UDP_LEN_MAX),
                 dnssec_ok: record.ttl & 0x8000 != 0,
+                is_padded: false,
+                cookie: None,
+                reply_cookie: None,
                 version: record.ttl.to_be_bytes()[1],
-            });
+            };
+            if !read_options(record.rdata, &mut read) {
+                return Err(edns);
+            }
+            edns = Some(read);
         }
     }
     if at == message.len() { Ok(edns) } else { Err(edns) }
 }
 
-/// True when the options fill the RDATA exactly and a cookie has a length it may have (RFC 7873 section 5.2.2).
-fn options_are_sound(mut rdata: &[u8]) -> bool {
+/// Reads what matters of the options. False when they do not fill the RDATA exactly, or a cookie has a length it may not
+/// have (RFC 7873 section 5.2.2). Of several cookies the first counts (section 5.2).
+fn read_options(mut rdata: &[u8], edns: &mut Edns) -> bool {
     while !rdata.is_empty() {
         let (Some(code), Some(length)) = (u16_at(rdata, 0), u16_at(rdata, 2)) else { return false };
-        let Some(rest) = rdata.get(4 + usize::from(length)..) else { return false };
-        if code == OPTION_COOKIE && !matches!(length, 8 | 16..=40) {
+        let Some((option, rest)) = rdata.get(4..).and_then(|rest| rest.split_at_checked(usize::from(length))) else {
             return false;
+        };
+        match code {
+            OPTION_COOKIE => match ClientCookie::read(option) {
+                Some(cookie) => edns.cookie = edns.cookie.or(Some(cookie)),
+                None => return false,
+            },
+            OPTION_PADDING => edns.is_padded = true,
+            _ => {}
         }
         rdata = rest;
     }

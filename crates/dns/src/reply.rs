@@ -1,20 +1,19 @@
 //! Turns a kept answer into the octets for one client: its id, its question's case, its EDNS, aged TTLs, its size.
 
 use crate::{
+    Transport,
     query::{Edns, Head},
     wire::{
-        CD, EDE_STALE_ANSWER, EDE_STALE_NXDOMAIN_ANSWER, HEADER_LEN, MESSAGE_LEN_MAX, OPCODE, QR, RA, RCODE, RD, TC,
-        UDP_LEN_MAX, UDP_LEN_MIN, rcode, rtype, u16_at,
+        CD, EDE_STALE_ANSWER, EDE_STALE_NXDOMAIN_ANSWER, HEADER_LEN, MESSAGE_LEN_MAX, OPCODE, OPTION_COOKIE,
+        OPTION_EXTENDED_ERROR, OPTION_PADDING, QR, RA, RCODE, RD, TC, UDP_LEN_MAX, UDP_LEN_MIN, rcode, rtype, u16_at,
     },
     writer::Answer,
 };
 
-use crate::Transport;
-
 /// The TTL of data past its end (RFC 8767 section 4).
 const STALE_TTL_S: u32 = 30;
-/// EDNS option code of extended errors (RFC 8914 section 2).
-const OPTION_EXTENDED_ERROR: u16 = 15;
+/// Replies to clients that pad are as long as a multiple of this (RFC 8467 section 4.1).
+const PADDED_BLOCK: usize = 468;
 
 /// Whether an answer's lifetime has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,16 +31,33 @@ pub(crate) struct Reply {
 }
 
 /// The reply made of `answer`, which may be past its end.
+pub(crate) fn reply(head: &Head<'_>, transport: Transport, answer: &Answer, freshness: Freshness) -> Reply {
+    let mut bytes = Vec::with_capacity(answer.wire.len() + OPT_LEN_TYPICAL);
+    let is_truncated = append_reply(&mut bytes, head, transport, answer, freshness);
+    Reply { bytes, is_truncated }
+}
+
+/// Appends the reply to `out`; true when it had to be cut to TC=1.
 ///
 /// The client's question is copied over ours octet by octet: both have the same length, so pointers stay valid and
 /// its mixed case comes back (draft-vixie-dnsext-dns0x20). AD is never set: nothing was validated here.
-pub(crate) fn reply(head: &Head<'_>, transport: Transport, answer: &Answer, freshness: Freshness) -> Reply {
+pub(crate) fn append_reply(
+    out: &mut Vec<u8>,
+    head: &Head<'_>,
+    transport: Transport,
+    answer: &Answer,
+    freshness: Freshness,
+) -> bool {
     let question_end = HEADER_LEN + head.question.len();
-    let opt = head.edns.map(|edns| Opt { edns, extended_rcode: 0, extended_error: extended_error(answer, freshness) });
-    let size = answer.wire.len() + opt.as_ref().map_or(0, Opt::len);
-    let is_truncated = size > limit(head, transport);
-    let mut bytes = Vec::with_capacity(size);
-    bytes.extend_from_slice(if is_truncated { &answer.wire[..question_end] } else { &answer.wire });
+    let opt = head.edns.as_ref().map(|edns| Opt {
+        edns,
+        extended_rcode: 0,
+        extended_error: extended_error(answer, freshness),
+    });
+    let is_truncated = answer.wire.len() + opt.as_ref().map_or(0, Opt::len) > limit(head, transport);
+    let begin = out.len();
+    out.extend_from_slice(if is_truncated { &answer.wire[..question_end] } else { &answer.wire });
+    let bytes = &mut out[begin..];
     bytes[0..2].copy_from_slice(&head.id.to_be_bytes());
     let flags = u16::from_be_bytes([bytes[2], bytes[3]]) | response_flags(head) | if is_truncated { TC } else { 0 };
     bytes[2..4].copy_from_slice(&flags.to_be_bytes());
@@ -49,25 +65,38 @@ pub(crate) fn reply(head: &Head<'_>, transport: Transport, answer: &Answer, fres
     if is_truncated {
         bytes[6..12].fill(0);
     } else {
-        age(&mut bytes, &answer.ttl_offsets, freshness);
+        age(bytes, &answer.ttl_offsets, freshness);
     }
     if let Some(opt) = opt {
-        opt.append(&mut bytes);
+        opt.append(out, begin, transport);
     }
-    Reply { bytes, is_truncated }
+    is_truncated
 }
 
 /// A reply without records: header, the question if it could be read, OPT if the client sent one.
-pub(crate) fn refuse(head: &Head<'_>, rcode: u16, extended_error: Option<u16>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEADER_LEN + head.question.len() + 17);
-    bytes.extend_from_slice(&head.id.to_be_bytes());
-    bytes.extend_from_slice(&(response_flags(head) | (rcode & RCODE)).to_be_bytes());
-    bytes.extend_from_slice(&[0, u8::from(!head.question.is_empty()), 0, 0, 0, 0, 0, 0]);
-    bytes.extend_from_slice(head.question);
-    if let Some(edns) = head.edns {
-        Opt { edns, extended_rcode: (rcode >> 4) as u8, extended_error }.append(&mut bytes);
-    }
+pub(crate) fn refuse(head: &Head<'_>, transport: Transport, rcode: u16, extended_error: Option<u16>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEADER_LEN + head.question.len() + OPT_LEN_TYPICAL);
+    append_refusal(&mut bytes, head, transport, rcode, extended_error);
     bytes
+}
+
+/// Appends a reply without records to `out`. `rcode` may have TC set.
+pub(crate) fn append_refusal(
+    out: &mut Vec<u8>,
+    head: &Head<'_>,
+    transport: Transport,
+    rcode: u16,
+    extended_error: Option<u16>,
+) {
+    let begin = out.len();
+    out.extend_from_slice(&head.id.to_be_bytes());
+    out.extend_from_slice(&(response_flags(head) | (rcode & (RCODE | TC))).to_be_bytes());
+    out.extend_from_slice(&[0, u8::from(!head.question.is_empty()), 0, 0, 0, 0, 0, 0]);
+    out.extend_from_slice(head.question);
+    if let Some(edns) = &head.edns {
+        let extended_rcode = ((rcode & !TC) >> 4) as u8;
+        Opt { edns, extended_rcode, extended_error }.append(out, begin, transport);
+    }
 }
 
 /// QR and RA set; opcode, RD and CD as the client sent them (RFC 1035 section 4.1.1, RFC 4035 section 3.2.2).
@@ -79,7 +108,7 @@ fn response_flags(head: &Head<'_>) -> u16 {
 fn limit(head: &Head<'_>, transport: Transport) -> usize {
     match transport {
         Transport::Udp => usize::from(head.edns.map_or(UDP_LEN_MIN, |edns| edns.udp_len_max)),
-        Transport::Tcp => MESSAGE_LEN_MAX,
+        Transport::Tcp | Transport::Tls | Transport::Https => MESSAGE_LEN_MAX,
     }
 }
 
@@ -110,32 +139,50 @@ fn age(bytes: &mut [u8], ttl_offsets: &[u16], freshness: Freshness) {
     }
 }
 
-/// Our OPT record (RFC 6891 section 6.1.2): version 0, DO as the client sent it, no options but an extended error.
-struct Opt {
-    edns: Edns,
+/// What an OPT record with a cookie and an extended error takes.
+const OPT_LEN_TYPICAL: usize = 11 + 28 + 6;
+
+/// Our OPT record (RFC 6891 section 6.1.2): version 0, DO as the client sent it, an extended error, the client's cookie
+/// and ours, and padding where it hides something.
+struct Opt<'a> {
+    edns: &'a Edns,
     extended_rcode: u8,
     extended_error: Option<u16>,
 }
 
-impl Opt {
+impl Opt<'_> {
+    /// Its length but for padding, which goes only where length is no concern.
     fn len(&self) -> usize {
-        11 + if self.extended_error.is_some() { 6 } else { 0 }
+        11 + self.extended_error.map_or(0, |_| 6) + self.edns.reply_cookie.map_or(0, |cookie| 4 + cookie.len())
     }
 
-    fn append(&self, bytes: &mut Vec<u8>) {
-        bytes.push(0);
-        bytes.extend_from_slice(&rtype::OPT.to_be_bytes());
-        bytes.extend_from_slice(&UDP_LEN_MAX.to_be_bytes());
-        bytes.extend_from_slice(&[self.extended_rcode, 0, if self.edns.dnssec_ok { 0x80 } else { 0 }, 0]);
-        match self.extended_error {
-            Some(code) => {
-                bytes.extend_from_slice(&[0, 6]);
-                bytes.extend_from_slice(&OPTION_EXTENDED_ERROR.to_be_bytes());
-                bytes.extend_from_slice(&[0, 2]);
-                bytes.extend_from_slice(&code.to_be_bytes());
-            }
-            None => bytes.extend_from_slice(&[0, 0]),
+    /// Appends it to the message that begins at `begin`.
+    fn append(&self, out: &mut Vec<u8>, begin: usize, transport: Transport) {
+        out.push(0);
+        out.extend_from_slice(&rtype::OPT.to_be_bytes());
+        out.extend_from_slice(&UDP_LEN_MAX.to_be_bytes());
+        out.extend_from_slice(&[self.extended_rcode, 0, if self.edns.dnssec_ok { 0x80 } else { 0 }, 0]);
+        let length_at = out.len();
+        out.extend_from_slice(&[0, 0]);
+        if let Some(cookie) = &self.edns.reply_cookie {
+            option(out, OPTION_COOKIE, cookie);
         }
-        bytes[11] = 1;
+        if let Some(code) = self.extended_error {
+            option(out, OPTION_EXTENDED_ERROR, &code.to_be_bytes());
+        }
+        if self.edns.is_padded && transport.is_encrypted() {
+            let unpadded = out.len() - begin + 4;
+            let padding = unpadded.next_multiple_of(PADDED_BLOCK).min(MESSAGE_LEN_MAX).saturating_sub(unpadded);
+            option(out, OPTION_PADDING, &[0; PADDED_BLOCK][..padding]);
+        }
+        let length = (out.len() - length_at - 2) as u16;
+        out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
+        out[begin + 11] = 1;
     }
+}
+
+fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
+    out.extend_from_slice(&code.to_be_bytes());
+    out.extend_from_slice(&(value.len() as u16).to_be_bytes());
+    out.extend_from_slice(value);
 }

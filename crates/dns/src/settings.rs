@@ -5,7 +5,10 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
+use ipnet::IpNet;
 use thiserror::Error;
+
+use crate::Rates;
 
 /// Upstreams the engine can score.
 pub const UPSTREAMS_MAX: usize = 16;
@@ -35,6 +38,10 @@ pub struct Settings {
     /// How many times longer upstreams are waited for, in the engine's time: 1 in service; in a rehearsal, whose time
     /// runs faster than the network, the factor by which it does. At least 1.
     pub patience_factor: u32,
+    /// Networks whose clients are served; empty: all. Others are refused.
+    pub allow: Vec<IpNet>,
+    /// Queries per second that one client and one network may send.
+    pub rates: Rates,
 }
 
 /// A zone answered with authority.

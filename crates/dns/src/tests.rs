@@ -8,6 +8,7 @@ mod local_names;
 mod simulation;
 mod stale;
 mod upstreams;
+mod worker;
 
 use std::{
     fmt::Write,
@@ -21,7 +22,9 @@ use domain::{
 };
 use model::Timestamp;
 
-use crate::{AskId, ClientRef, Effect, Engine, Record, RecordData, Settings, Transport, Zone, authority, client};
+use crate::{
+    AskId, ClientRef, Effect, Engine, Rates, Record, RecordData, Settings, Transport, Zone, authority, client,
+};
 
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_568_595_600);
 
@@ -76,6 +79,8 @@ pub(crate) fn settings() -> Settings {
         client_names_zone: Some("clients.event.example".into()),
         client_names_ttl: 60,
         patience_factor: 1,
+        allow: Vec::new(),
+        rates: Rates::default(),
     }
 }
 

@@ -80,6 +80,15 @@ pub(crate) mod rtype {
 /// Class IN (RFC 1035 section 3.2.4).
 pub(crate) const CLASS_IN: u16 = 1;
 
+/// EDNS option code of cookies (RFC 7873 section 4).
+pub(crate) const OPTION_COOKIE: u16 = 10;
+/// EDNS option code of padding (RFC 7830 section 3).
+pub(crate) const OPTION_PADDING: u16 = 12;
+/// EDNS option code of extended errors (RFC 8914 section 2).
+pub(crate) const OPTION_EXTENDED_ERROR: u16 = 15;
+
+/// Extended DNS error "Prohibited" (RFC 8914 section 4.19): the client is not in the access list.
+pub(crate) const EDE_PROHIBITED: u16 = 18;
 /// Extended DNS error "Stale Answer" (RFC 8914 section 4.4).
 pub(crate) const EDE_STALE_ANSWER: u16 = 3;
 /// Extended DNS error "Stale NXDOMAIN Answer" (RFC 8914 section 4.20).

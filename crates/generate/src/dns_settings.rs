@@ -6,7 +6,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dns::{Record, RecordData, Settings, Zone};
+use dns::{Rates, Record, RecordData, Settings, Zone};
+use ipnet::IpNet;
 use plan::{DnsCertificate, DnsUpstream, Plan};
 
 use crate::reverse;
@@ -15,6 +16,18 @@ use crate::reverse;
 const PLANNED_TTL: u32 = 300;
 /// TTL of clients' names, seconds (they come and go).
 const CLIENT_TTL: u32 = 60;
+/// Loopback, link-local, private use and shared address space (RFC 6890).
+const USUAL_NETWORKS: [&str; 9] = [
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "::1/128",
+    "fe80::/10",
+    "fc00::/7",
+];
 const PENDING_MAX: usize = 4_096;
 const WAITERS_MAX: usize = 256;
 
@@ -82,7 +95,22 @@ pub(crate) fn dns_settings(plan: &Plan) -> Settings {
         client_names_zone: Some(domain.to_owned()),
         client_names_ttl: CLIENT_TTL,
         patience_factor: 1,
+        allow: served_networks(plan),
+        rates: Rates { client: plan.services.dns.client_rate, prefix: plan.services.dns.network_rate },
     }
+}
+
+/// Not the whole world: a forwarder open to it is a weapon (RFC 5358).
+fn served_networks(plan: &Plan) -> Vec<IpNet> {
+    if !plan.services.dns.allow.is_empty() {
+        return plan.services.dns.allow.clone();
+    }
+    let planned = plan.vlans.values().flat_map(|vlan| {
+        let v6 = vlan.ipv6.as_ref().map(|ipv6| IpNet::V6(ipv6.prefix));
+        [Some(IpNet::V4(vlan.subnet)), v6].into_iter().flatten()
+    });
+    let usual = USUAL_NETWORKS.iter().filter_map(|text| text.parse().ok());
+    IpNet::aggregate(&usual.chain(planned).collect())
 }
 
 /// Labels in the event's zone with their addresses: devices, gateways, hotstage's own.

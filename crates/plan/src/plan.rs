@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use jiff::civil;
 use model::{DeviceId, FloorId, Mac, Place, PortRef, RoomId, Severity, SiteId, SsidId, Timestamp, VlanId, VlanName};
 
@@ -539,6 +539,12 @@ pub struct Dns {
     pub certificate: Option<DnsCertificate>,
     /// Bytes of answers kept; default 64 MiB.
     pub cache_bytes_max: u64,
+    /// Who is served; empty: the plan's networks, and private-use and link-local addresses.
+    pub allow: Vec<IpNet>,
+    /// Queries per second that one client may send; `None`: no limit.
+    pub client_rate: Option<u32>,
+    /// Queries per second that one network may send; `None`: no limit.
+    pub network_rate: Option<u32>,
 }
 
 /// A DNS server that is asked.

@@ -1,10 +1,10 @@
 //! Clients over HTTPS (RFC 8484): GET and POST of `/dns-query`, by HTTP/2 and HTTP/1.1.
 
-use std::{cell::Cell, convert::Infallible, net::SocketAddr, pin::pin, rc::Rc, sync::atomic::Ordering, time::Duration};
+use std::{cell::Cell, convert::Infallible, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
-use dns::Transport;
+use dns::{Transport, Verdict};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -83,17 +83,23 @@ async fn answer(request: Request<Incoming>, address: SocketAddr, shared: &Shared
         Ok(Err(status)) => return refuse(status),
         Err(_) => return refuse(StatusCode::REQUEST_TIMEOUT),
     };
+    let mut reply = Vec::new();
+    match shared.on_query(address, Transport::Https, &query, &mut reply) {
+        Verdict::Slow => {}
+        // No DNS message at all: it was a response, or too short to be answered.
+        Verdict::Drop => return refuse(StatusCode::BAD_REQUEST),
+        Verdict::Reply | Verdict::ReplyAndRefresh => return respond(reply),
+    }
     let (sender, receiver) = oneshot::channel();
     let reply_to = ReplyTo::Request(sender);
-    let inbound = Inbound::Query { from: address, transport: Transport::Tcp, reply_to, bytes: query };
+    let inbound = Inbound::Query { from: address, transport: Transport::Https, reply_to, bytes: query };
     if shared.engine.send(inbound).is_err() {
         return refuse(StatusCode::SERVICE_UNAVAILABLE);
     }
-    shared.connections.queries_https.fetch_add(1, Ordering::Relaxed);
     match timeout(ANSWER_MAX, receiver).await {
         Ok(Ok(bytes)) => respond(bytes),
-        // No DNS message at all: it was a response, or too short to be answered.
-        Ok(Err(_)) | Err(_) => refuse(StatusCode::BAD_REQUEST),
+        // The engine had no room for it, or ends.
+        Ok(Err(_)) | Err(_) => refuse(StatusCode::SERVICE_UNAVAILABLE),
     }
 }
 

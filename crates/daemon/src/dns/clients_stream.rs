@@ -6,18 +6,19 @@
 //! take to arrive, and the time a client may take to read.
 
 use std::{
+    cell::RefCell,
     io,
     net::{SocketAddr, TcpListener},
     rc::Rc,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use bytes::{Buf, BytesMut};
-use dns::Transport;
+use dns::{Transport, Verdict};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -28,11 +29,13 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 use super::{
+    client_worker::ClientWorker,
     clients_https,
     connections::{Connections, Permit},
     inbox::{EngineHandle, Inbound, ReplyTo},
     tls::ServerTls,
 };
+use crate::clock::Clock;
 
 /// Queries of one connection in flight; reading stops until answers have left.
 const IN_FLIGHT_MAX: usize = 128;
@@ -62,15 +65,29 @@ pub(crate) struct StreamClients {
     pub(crate) certificate: Option<Arc<ServerTls>>,
     /// Looks after the certificate's files; one thread does.
     pub(crate) renews: bool,
+    pub(crate) worker: ClientWorker,
+    pub(crate) clock: Clock,
     pub(crate) engine: EngineHandle,
     pub(crate) connections: Arc<Connections>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
-/// What every connection needs.
+/// What every connection of a thread needs.
 pub(super) struct Shared {
     pub(super) engine: EngineHandle,
     pub(super) connections: Arc<Connections>,
+    worker: RefCell<ClientWorker>,
+    clock: Clock,
+}
+
+impl Shared {
+    /// What becomes of a query without the engine; a reply is appended to `out`.
+    pub(super) fn on_query(&self, from: SocketAddr, transport: Transport, bytes: &[u8], out: &mut Vec<u8>) -> Verdict {
+        let mut worker = self.worker.borrow_mut();
+        let verdict = worker.on_query(self.clock.now(), from, transport, bytes, out);
+        worker.publish();
+        verdict
+    }
 }
 
 #[derive(Clone)]
@@ -88,8 +105,8 @@ impl StreamClients {
     }
 
     async fn serve(self) -> io::Result<()> {
-        let Self { tcp, tls, https, certificate, renews, engine, connections, stop } = self;
-        let shared = Rc::new(Shared { engine, connections });
+        let Self { tcp, tls, https, certificate, renews, worker, clock, engine, connections, stop } = self;
+        let shared = Rc::new(Shared { engine, connections, worker: RefCell::new(worker), clock });
         let dot = certificate.as_ref().map(|tls| Kind::Tls(TlsAcceptor::from(Arc::clone(&tls.dot))));
         let doh = certificate.as_ref().map(|tls| Kind::Https(TlsAcceptor::from(Arc::clone(&tls.doh))));
         for (listeners, kind) in [(tcp, Some(Kind::Tcp)), (tls, dot), (https, doh)] {
@@ -137,10 +154,10 @@ async fn accept(listener: tokio::net::TcpListener, kind: Kind, shared: Rc<Shared
 async fn serve(stream: TcpStream, address: SocketAddr, kind: Kind, shared: Rc<Shared>, _permit: Permit) {
     let _ = stream.set_nodelay(true);
     match kind {
-        Kind::Tcp => serve_messages(stream, address, &shared, None).await,
+        Kind::Tcp => serve_messages(stream, address, &shared, Transport::Tcp).await,
         Kind::Tls(acceptor) => {
             if let Ok(Ok(stream)) = timeout(HANDSHAKE_MAX, acceptor.accept(stream)).await {
-                serve_messages(stream, address, &shared, Some(&shared.connections.queries_tls)).await;
+                serve_messages(stream, address, &shared, Transport::Tls).await;
             }
         }
         Kind::Https(acceptor) => {
@@ -156,7 +173,7 @@ async fn serve_messages<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
     address: SocketAddr,
     shared: &Shared,
-    counter: Option<&AtomicU64>,
+    transport: Transport,
 ) {
     let (answers, mut waiting) = mpsc::channel::<Vec<u8>>(IN_FLIGHT_MAX);
     let mut buffer = BytesMut::new();
@@ -168,16 +185,19 @@ async fn serve_messages<S: AsyncRead + AsyncWrite + Unpin>(
         while in_flight < IN_FLIGHT_MAX
             && let Some(bytes) = unframe(&mut buffer)
         {
+            until = Instant::now() + shared.connections.idle();
+            if answer_at_once(shared, address, transport, &bytes, &mut out) {
+                if out.len() >= WRITE_BYTES {
+                    break;
+                }
+                continue;
+            }
             let reply_to = ReplyTo::Stream(answers.clone());
-            let query = Inbound::Query { from: address, transport: Transport::Tcp, reply_to, bytes };
+            let query = Inbound::Query { from: address, transport, reply_to, bytes: bytes.to_vec() };
             if shared.engine.put(query).is_err() {
                 return;
             }
-            if let Some(counter) = counter {
-                counter.fetch_add(1, Ordering::Relaxed);
-            }
             in_flight += 1;
-            until = Instant::now() + shared.connections.idle();
         }
         shared.engine.wake();
         if !out.is_empty() {
@@ -185,6 +205,9 @@ async fn serve_messages<S: AsyncRead + AsyncWrite + Unpin>(
                 return;
             }
             out.clear();
+            if has_message(&buffer) {
+                continue;
+            }
         }
         if !is_open && in_flight == 0 {
             return;
@@ -228,14 +251,32 @@ async fn read<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut BytesMut) -> io
     stream.read_buf(buffer).await
 }
 
+/// Answers what needs nobody else, with its length in front (RFC 1035 section 4.2.2); false when the engine must.
+fn answer_at_once(shared: &Shared, address: SocketAddr, transport: Transport, bytes: &[u8], out: &mut Vec<u8>) -> bool {
+    let begin = out.len();
+    out.extend_from_slice(&[0, 0]);
+    let verdict = shared.on_query(address, transport, bytes, out);
+    match (verdict, u16::try_from(out.len() - begin - 2)) {
+        (Verdict::Reply | Verdict::ReplyAndRefresh, Ok(length)) => {
+            out[begin..begin + 2].copy_from_slice(&length.to_be_bytes());
+        }
+        _ => out.truncate(begin),
+    }
+    verdict != Verdict::Slow
+}
+
+/// True when the buffer begins with a whole message.
+fn has_message(buffer: &BytesMut) -> bool {
+    buffer.first_chunk().is_some_and(|length| buffer.len() >= usize::from(u16::from_be_bytes(*length)) + 2)
+}
+
 /// The next whole message (RFC 1035 section 4.2.2).
-fn unframe(buffer: &mut BytesMut) -> Option<Vec<u8>> {
-    let length = usize::from(u16::from_be_bytes(*buffer.first_chunk()?));
-    if buffer.len() < length + 2 {
+fn unframe(buffer: &mut BytesMut) -> Option<BytesMut> {
+    if !has_message(buffer) {
         return None;
     }
-    buffer.advance(2);
-    Some(buffer.split_to(length).to_vec())
+    let length = buffer.get_u16();
+    Some(buffer.split_to(usize::from(length)))
 }
 
 fn frame(answer: &[u8], out: &mut Vec<u8>) {

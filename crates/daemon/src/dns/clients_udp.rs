@@ -1,11 +1,12 @@
 //! Clients over UDP: a pinned thread for each core with sockets of its own, on which the kernel spreads the clients.
 //!
-//! A batch is received with one system call and put in the queue of the engine's thread, which replies itself out of the
-//! same socket.
+//! A batch is received with one system call. What the cache knows is answered here, with one more; the rest is put in the
+//! queue of the engine's thread, which replies itself out of the same socket.
 
 use std::{
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    ops::Range,
     os::fd::AsFd,
     sync::{
         Arc,
@@ -14,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use dns::Verdict;
 use nix::{
     poll::{PollFd, PollFlags, PollTimeout, poll},
     sched::{CpuSet, sched_setaffinity},
@@ -21,10 +23,15 @@ use nix::{
 };
 
 use super::{
+    client_worker::ClientWorker,
     inbox::{EngineHandle, Inbound, ReplyTo},
     listen::UdpListener,
 };
-use crate::batch_io::{self, BATCH_MAX, Target};
+use crate::{
+    batch_io::{self, BATCH_MAX, Datagram, Outgoing, Target},
+    clock::Clock,
+    udp::send_all,
+};
 
 /// Longest query taken whole; a longer one is cut and refused as malformed.
 const QUERY_BYTES_MAX: usize = 2_048;
@@ -69,6 +76,8 @@ pub(crate) struct UdpClients {
     /// Number of the thread; also its core.
     pub(crate) number: usize,
     pub(crate) sockets: Vec<UdpListener>,
+    pub(crate) worker: ClientWorker,
+    pub(crate) clock: Clock,
     pub(crate) engine: EngineHandle,
     pub(crate) counters: Arc<UdpCounters>,
     pub(crate) stop: Arc<AtomicBool>,
@@ -76,14 +85,15 @@ pub(crate) struct UdpClients {
 
 impl UdpClients {
     /// Serves until told to stop.
-    pub(crate) fn run(self) -> io::Result<()> {
+    pub(crate) fn run(mut self) -> io::Result<()> {
         pin(self.number);
-        let mut buffer = vec![0; QUERY_STRIDE * BATCH_MAX];
+        let sockets = std::mem::take(&mut self.sockets);
+        let mut room = Room { queries: vec![0; QUERY_STRIDE * BATCH_MAX], replies: Vec::new(), places: Vec::new() };
         while !self.stop.load(Ordering::Relaxed) {
-            wait_readable(&self.sockets)?;
-            for listener in &self.sockets {
+            wait_readable(&sockets)?;
+            for listener in &sockets {
                 for _ in 0..TURN_MAX {
-                    if self.serve(listener, &mut buffer) < BATCH_MAX {
+                    if self.serve(listener, &mut room) < BATCH_MAX {
                         break;
                     }
                 }
@@ -93,8 +103,8 @@ impl UdpClients {
     }
 
     /// Takes one batch; returns how many there were.
-    fn serve(&self, listener: &UdpListener, buffer: &mut [u8]) -> usize {
-        let received = match batch_io::receive(listener.socket.as_fd(), buffer, QUERY_STRIDE) {
+    fn serve(&mut self, listener: &UdpListener, room: &mut Room) -> usize {
+        let received = match batch_io::receive(listener.socket.as_fd(), &mut room.queries, QUERY_STRIDE) {
             Ok(received) => received,
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return 0,
             // An ICMP error of an earlier reply, or a machine short of memory: the next datagram is not concerned.
@@ -103,34 +113,77 @@ impl UdpClients {
                 return 0;
             }
         };
+        let now = self.clock.now();
+        room.replies.clear();
+        room.places.clear();
         let mut asked = false;
-        for (datagram, octets) in received.datagrams.iter().zip(buffer.chunks_exact(QUERY_STRIDE)).take(received.count)
-        {
-            let origin = if listener.is_concrete {
-                Origin { socket: listener.number, local: Ipv4Addr::UNSPECIFIED.into(), interface: 0 }
-            } else {
-                Origin { socket: listener.number, local: datagram.local, interface: datagram.interface }
-            };
-            let query = Inbound::Query {
-                from: datagram.source,
-                transport: dns::Transport::Udp,
-                reply_to: ReplyTo::Datagram(origin),
-                bytes: octets.get(..datagram.length.min(QUERY_BYTES_MAX)).unwrap_or_default().to_vec(),
-            };
-            match self.engine.put(query) {
-                Ok(()) => asked = true,
-                Err(_) => {
-                    self.counters.queue_full.fetch_add(1, Ordering::Relaxed);
+        for (index, datagram) in received.datagrams.iter().enumerate().take(received.count) {
+            let octets = room.queries.get(index * QUERY_STRIDE..).unwrap_or_default();
+            let octets = octets.get(..datagram.length.min(QUERY_BYTES_MAX)).unwrap_or_default();
+            let begin = room.replies.len();
+            let verdict = self.worker.on_query(now, datagram.source, dns::Transport::Udp, octets, &mut room.replies);
+            match verdict {
+                Verdict::Slow => asked |= self.hand_on(origin(listener, datagram), datagram.source, octets),
+                Verdict::Drop => {}
+                Verdict::Reply | Verdict::ReplyAndRefresh => {
+                    let target = origin(listener, datagram).target(datagram.source);
+                    room.places.push((target, begin..room.replies.len()));
                 }
             }
         }
         if asked {
             self.engine.wake();
         }
+        self.reply(listener, room);
+        self.worker.publish();
         if let Some(drops) = received.kernel_drops {
             listener.note_kernel_drops(drops, &self.counters.kernel_drops);
         }
         received.count
+    }
+
+    /// Puts a query in the engine's queue; false, and counted, when that is full.
+    fn hand_on(&self, origin: Origin, from: SocketAddr, octets: &[u8]) -> bool {
+        let reply_to = ReplyTo::Datagram(origin);
+        let query = Inbound::Query { from, transport: dns::Transport::Udp, reply_to, bytes: octets.to_vec() };
+        let is_put = self.engine.put(query).is_ok();
+        if !is_put {
+            self.counters.queue_full.fetch_add(1, Ordering::Relaxed);
+        }
+        is_put
+    }
+
+    fn reply(&self, listener: &UdpListener, room: &Room) {
+        if room.places.is_empty() {
+            return;
+        }
+        let outgoing: Vec<Outgoing<'_>> = room
+            .places
+            .iter()
+            .map(|(target, place)| Outgoing {
+                target: *target,
+                head: &[],
+                body: room.replies.get(place.clone()).unwrap_or_default(),
+            })
+            .collect();
+        let failed = send_all(listener.socket.as_fd(), &outgoing).0;
+        self.counters.send_errors.fetch_add(failed, Ordering::Relaxed);
+    }
+}
+
+/// Room for one batch, used again for the next.
+struct Room {
+    queries: Vec<u8>,
+    /// Replies one after the other.
+    replies: Vec<u8>,
+    places: Vec<(Target, Range<usize>)>,
+}
+
+fn origin(listener: &UdpListener, datagram: &Datagram) -> Origin {
+    if listener.is_concrete {
+        Origin { socket: listener.number, local: Ipv4Addr::UNSPECIFIED.into(), interface: 0 }
+    } else {
+        Origin { socket: listener.number, local: datagram.local, interface: datagram.interface }
     }
 }
 

@@ -24,10 +24,6 @@ const IDLE_WHEN_BUSY: Duration = Duration::from_secs(2);
 pub(crate) struct Connections {
     open: AtomicUsize,
     refused: AtomicU64,
-    /// Queries over TLS.
-    pub(super) queries_tls: AtomicU64,
-    /// Queries over HTTPS.
-    pub(super) queries_https: AtomicU64,
     by_client: Mutex<HashMap<IpAddr, u32>>,
 }
 

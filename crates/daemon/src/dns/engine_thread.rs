@@ -25,6 +25,7 @@ use super::{
     DnsView,
     ask_stream::{StreamAsk, StreamAsks, Target},
     ask_udp::UdpAsks,
+    client_worker::WorkerTotals,
     clients_udp::{Origin, UdpCounters},
     connections::Connections,
     inbox::{Inbound, Inbox, ReplyTo},
@@ -51,6 +52,8 @@ const STREAM_REPLIES_MAX: usize = 65_536;
 /// The engine and all that it acts through.
 pub(crate) struct EngineThread {
     pub(crate) engine: Engine,
+    /// What the workers did without the engine.
+    pub(crate) totals: Arc<WorkerTotals>,
     pub(crate) inbox: Inbox,
     /// Sockets that replies leave by, by [`Origin::socket`].
     pub(crate) sockets: Vec<Arc<UdpSocket>>,
@@ -69,13 +72,15 @@ pub(crate) struct EngineThread {
 impl EngineThread {
     /// Serves until told to stop.
     pub(crate) fn run(self) -> io::Result<()> {
-        let Self { engine, inbox, sockets, udp, streams, targets, connections, counters, clock, names, view, stop } =
-            self;
+        let Self { engine, totals, inbox, sockets, udp, streams, targets, .. } = self;
+        let (connections, counters, clock, names, view, stop) =
+            (self.connections, self.counters, self.clock, self.names, self.view, self.stop);
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         epoll.add(inbox.as_fd(), EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
         let replies = sockets.iter().map(|_| Vec::new()).collect();
         let mut state = Loop {
             engine,
+            totals,
             udp,
             streams,
             targets,
@@ -137,6 +142,7 @@ fn wait(epoll: &Epoll, events: &mut [EpollEvent], sleep: Duration) -> io::Result
 
 struct Loop {
     engine: Engine,
+    totals: Arc<WorkerTotals>,
     udp: UdpAsks,
     streams: StreamAsks,
     targets: HashMap<SocketAddr, Target>,
@@ -163,6 +169,7 @@ impl Loop {
                     }
                     None => self.stream_refused += 1,
                 },
+                Inbound::Refresh { bytes } => self.engine.refresh(now, &bytes),
                 Inbound::Answer { ask, from, bytes } => self.engine.on_answer(now, ask, from, &bytes),
                 Inbound::AskFailed { ask } => self.engine.on_ask_failed(now, ask),
                 Inbound::Command(command) => command(&mut self.engine, now),
@@ -198,7 +205,7 @@ impl Loop {
                     let sent = match (self.targets.get(&upstream), transport) {
                         (Some(target), _) => self.streams.ask(StreamAsk::new(ask, target.clone(), bytes)),
                         (None, Transport::Udp) => self.udp.ask(&self.epoll, ask, upstream, &bytes).is_ok(),
-                        (None, Transport::Tcp) => self.streams.ask(StreamAsk::new(ask, Target::tcp(upstream), bytes)),
+                        (None, _) => self.streams.ask(StreamAsk::new(ask, Target::tcp(upstream), bytes)),
                     };
                     if !sent {
                         self.engine.on_ask_failed(now, ask);
@@ -244,13 +251,13 @@ impl Loop {
 
     fn publish(&self, view: &Mutex<DnsView>, connections: &Connections, counters: &UdpCounters) {
         let (cache_entries, cache_bytes) = self.engine.cache_use();
+        let mut totals = self.engine.counters();
+        self.totals.add_to(&mut totals);
         let view_now = DnsView {
-            counters: *self.engine.counters(),
+            counters: totals,
             cache_entries: cache_entries as u64,
             cache_bytes: cache_bytes as u64,
             upstreams: self.engine.upstreams().collect(),
-            queries_tls: connections.queries_tls.load(Ordering::Relaxed),
-            queries_https: connections.queries_https.load(Ordering::Relaxed),
             upstream_sockets: self.udp.open() as u64,
             upstream_unexpected: self.udp.unexpected,
             connections_open: connections.open() as u64,

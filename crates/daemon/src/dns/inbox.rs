@@ -24,6 +24,8 @@ const INBOX_MAX: usize = 8_192;
 pub(crate) enum Inbound {
     /// A client's query.
     Query { from: std::net::SocketAddr, transport: Transport, reply_to: ReplyTo, bytes: Vec<u8> },
+    /// A query that was answered from what is near its end.
+    Refresh { bytes: Box<[u8]> },
     /// A message that an upstream sent over a stream.
     Answer { ask: AskId, from: std::net::SocketAddr, bytes: Vec<u8> },
     /// The stream of an ask could not be opened or has ended.

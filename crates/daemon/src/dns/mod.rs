@@ -1,9 +1,10 @@
 //! DNS as it runs: one thread for the engine, and for every core one for clients over UDP and one for clients over
-//! streams; one more for upstreams over streams.
+//! streams; one more for upstreams over streams. The clients' threads answer from the engine's cache themselves.
 //!
 //! ```text
 //!  clients --UDP--> clients_udp ----+            +--> ask_udp --UDP--> upstreams
-//!          <-----------|------------|--replies---|
+//!          <--hits-----|            |            |
+//!          <------------------------|--replies---|
 //!          --TCP, TLS, HTTPS--> clients_stream --+--> engine_thread --> ask_stream --TCP, TLS, HTTPS--> upstreams
 //!                                          inbox (bounded)
 //! ```
@@ -12,6 +13,7 @@
 mod ask_https;
 mod ask_stream;
 mod ask_udp;
+mod client_worker;
 mod clients_https;
 mod clients_stream;
 mod clients_udp;
@@ -38,6 +40,7 @@ use tokio::sync::mpsc;
 use self::{
     ask_stream::{StreamAskThread, Target},
     ask_udp::UdpAsks,
+    client_worker::{ClientWorker, WorkerTotals},
     clients_stream::StreamClients,
     clients_udp::{UdpClients, UdpCounters},
     connections::Connections,
@@ -66,9 +69,6 @@ pub(crate) struct DnsView {
     pub(crate) cache_entries: u64,
     pub(crate) cache_bytes: u64,
     pub(crate) upstreams: Vec<dns::UpstreamHealth>,
-    /// Queries over TLS and over HTTPS; the engine counts both among those over TCP.
-    pub(crate) queries_tls: u64,
-    pub(crate) queries_https: u64,
     /// Sockets towards upstreams over UDP.
     pub(crate) upstream_sockets: u64,
     /// Datagrams on them for which nobody waited.
@@ -111,8 +111,14 @@ impl DnsService {
         let (handle, inbox) = Inbox::new()?;
         let (streams, asks) = StreamAskThread::new(handle.clone(), trust, Arc::clone(&stop));
         let (connections, counters) = (Arc::new(Connections::default()), Arc::new(UdpCounters::default()));
+        let totals = Arc::new(WorkerTotals::default());
+        let mut workers: Vec<ClientWorker> =
+            (0..2 * sockets.udp.len()).map(|_| ClientWorker::new(engine.worker(), &totals, handle.clone())).collect();
+        let mut worker =
+            || workers.pop().ok_or_else(|| io::Error::other("a thread for clients more than there are cores"));
         let thread = EngineThread {
             engine,
+            totals,
             inbox,
             sockets: sockets.udp_by_number(),
             udp: UdpAsks::new(unguessable()?),
@@ -120,7 +126,7 @@ impl DnsService {
             targets: upstreams.into_iter().filter_map(Target::encrypted).collect(),
             connections: Arc::clone(&connections),
             counters: Arc::clone(&counters),
-            clock,
+            clock: clock.clone(),
             names,
             view,
             stop: Arc::clone(&stop),
@@ -132,6 +138,8 @@ impl DnsService {
             let clients = UdpClients {
                 number,
                 sockets,
+                worker: worker()?,
+                clock: clock.clone(),
                 engine: handle.clone(),
                 counters: Arc::clone(&counters),
                 stop: Arc::clone(&stop),
@@ -145,6 +153,8 @@ impl DnsService {
                 https,
                 certificate: certificate.clone(),
                 renews: number == 0,
+                worker: worker()?,
+                clock: clock.clone(),
                 engine: handle.clone(),
                 connections: Arc::clone(&connections),
                 stop: Arc::clone(&stop),

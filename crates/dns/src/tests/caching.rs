@@ -166,9 +166,10 @@ proptest! {
         let message = Message::from_octets(first.clone()).unwrap();
         prop_assert_eq!(message.header_counts().ancount() as usize, records.len());
         let key = crate::cache::Key::new(b"\x04name\x07example\x00", 1, false, false);
-        let known = rig.engine.cache.get(rig.now, key.as_slice()).unwrap();
-        let (kept, age) = (known.answer, u32::try_from(age_s).unwrap());
-        prop_assert_eq!(known.freshness, crate::reply::Freshness::Fresh { age_s: age });
+        let known = |known: crate::cache::Known<'_>| (known.answer.clone(), known.freshness);
+        let (kept, freshness) = rig.engine.cache.get(rig.now, key.as_slice(), known).unwrap();
+        let age = u32::try_from(age_s).unwrap();
+        prop_assert_eq!(freshness, crate::reply::Freshness::Fresh { age_s: age });
         prop_assert_eq!(kept.ttl_offsets.len(), records.len());
         for &at in &kept.ttl_offsets {
             let at = usize::from(at);

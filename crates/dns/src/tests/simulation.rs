@@ -44,7 +44,7 @@ fn run(seed: u64, queries: u16, pending_max: usize, weather: &Weather) -> (u64, 
     assert_eq!(rig.engine.pending(), 0);
     assert!(rig.engine.cache_use().1 <= 4_000);
     let good = rig.replies.iter().filter(|(_, bytes)| bytes[3] & 15 != 2).count();
-    (good as u64, *rig.engine.counters())
+    (good as u64, rig.engine.counters())
 }
 
 /// Upstreams hear what was asked; what is due of their answers arrives.

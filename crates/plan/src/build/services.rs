@@ -38,6 +38,9 @@ const SNMP_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(5)..=Durati
 /// Below this, a day's segments would not fit.
 const TELEMETRY_BYTES_MIN: u64 = 16 << 20;
 
+/// A phone that joins asks tens of names in its first second.
+const RATE_MIN: u32 = 20;
+
 impl Build {
     pub(super) fn services(&mut self, table: Option<&ServicesTable>, devices: &BTreeMap<DeviceId, Device>) -> Services {
         if let Some(port) = table.and_then(|table| table.at.as_ref()) {
@@ -174,7 +177,24 @@ impl Build {
             trust: path(table.and_then(|table| table.trust.as_ref())),
             certificate,
             cache_bytes_max,
+            allow: table
+                .and_then(|table| table.allow.as_ref())
+                .iter()
+                .flat_map(|many| &many.0)
+                .map(|net| net.value.0)
+                .collect(),
+            client_rate: self.rate("client_rate", table.and_then(|table| table.client_rate.as_ref())),
+            network_rate: self.rate("network_rate", table.and_then(|table| table.network_rate.as_ref())),
         }
+    }
+
+    fn rate(&mut self, name: &str, stated: Option<&At<u32>>) -> Option<u32> {
+        let stated = stated?;
+        if stated.value < RATE_MIN {
+            let says = format!("`{name}`: {} queries a second are less than a phone asks when it joins", stated.value);
+            self.problems.add(&stated.at, says, format!("write `{name} = 500`, or remove it for no limit"));
+        }
+        Some(stated.value.max(RATE_MIN))
     }
 
     /// Listeners with TLS need a certificate; without one the usual ports stay closed.

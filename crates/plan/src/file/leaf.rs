@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use jiff::{SignedDuration, civil, tz::TimeZone};
 use model::{Mac, PortRef, Severity};
 use serde_json::{Value as Json, json};
@@ -71,6 +71,10 @@ pub(crate) struct MacPrefix(pub(crate) Vec<u8>);
 /// An IPv4 prefix or a single address.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sender(pub(crate) Ipv4Net);
+
+/// An IPv4 or IPv6 prefix or a single address.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Network(pub(crate) IpNet);
 
 /// The value of a DHCP option; its type depends on the option, so that `build` looks at it.
 #[derive(Clone, Debug)]
@@ -358,6 +362,10 @@ text_leaf!(Sender, "an IPv4 address or prefix", "\"10.10.0.0/24\"", |text| {
     let net = text.parse().or_else(|_| text.parse().map(|address: Ipv4Addr| Ipv4Net::from(address)));
     net.ok().filter(|net: &Ipv4Net| net.trunc() == *net).map(Self)
 });
+text_leaf!(Network, "an address or prefix", "\"10.10.0.0/16\"", |text| {
+    let net = text.parse().or_else(|_| text.parse().map(|address: IpAddr| IpNet::from(address)));
+    net.ok().filter(|net: &IpNet| net.trunc() == *net).map(Self)
+});
 text_leaf!(
     DnsServer,
     "a DNS server: ADDRESS, `tls://ADDRESS#NAME` or `https://ADDRESS/PATH#NAME`",
@@ -620,6 +628,10 @@ mod tests {
         check::<Ipv4Net>("\"10.10.0.0/33\"", false);
         check::<AddressRange>("\"10.1.0.1-10.2.255.254\"", true);
         check::<AddressRange>("\"10.2.0.1-10.1.255.254\"", false);
+        check::<Network>("\"2001:db8::/32\"", true);
+        check::<Network>("\"192.0.2.1\"", true);
+        check::<Network>("\"192.0.2.1/24\"", false);
+        check::<Network>("\"lan\"", false);
         check::<DnsServer>("\"9.9.9.9\"", true);
         check::<DnsServer>("\"127.0.0.1:5300\"", true);
         check::<DnsServer>("\"[2001:db8::1]:53\"", true);

@@ -12,8 +12,8 @@ use model::{Mac, PortRef, Severity, VlanId};
 
 use super::{
     leaf::{
-        AddressRange6, AnyValue, Bytes, ChannelNumber, DnsServer, MacPrefix, Moment, Octets, PoolRange, Sender, Text,
-        Via, Zone,
+        AddressRange6, AnyValue, Bytes, ChannelNumber, DnsServer, MacPrefix, Moment, Network, Octets, PoolRange,
+        Sender, Text, Via, Zone,
     },
     shape::{At, Many, Stated, shape},
 };
@@ -492,6 +492,12 @@ shape! {
         key: Option<At<Text>>,
         /// Bytes of answers kept. Default: 64MiB.
         cache: Option<At<Bytes>>,
+        /// Who is served: addresses and prefixes. Default: the plan's networks, and private-use and link-local addresses.
+        allow: Option<Many<Network>>,
+        /// Queries per second that one client (an IPv4 address, an IPv6 /64) may send. Default: no limit.
+        client_rate: Option<At<u32>>,
+        /// Queries per second that one network (an IPv4 /24, an IPv6 /48) may send. Default: no limit.
+        network_rate: Option<At<u32>>,
     }
 }
 
