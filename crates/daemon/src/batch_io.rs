@@ -59,6 +59,15 @@ pub(crate) struct Received {
 /// Takes what is there, at most one datagram for each `size` octets of `buffer` and at most [`BATCH_MAX`], without
 /// waiting. The n-th datagram is at `n * size`. Longer ones are cut.
 pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], size: usize) -> io::Result<Received> {
+    receive_with(socket, buffer, size, libc::MSG_DONTWAIT)
+}
+
+/// The same, but waits for the first datagram as long as the socket's receive time-out says. The socket must block.
+pub(crate) fn wait_and_receive(socket: BorrowedFd<'_>, buffer: &mut [u8], size: usize) -> io::Result<Received> {
+    receive_with(socket, buffer, size, libc::MSG_WAITFORONE)
+}
+
+fn receive_with(socket: BorrowedFd<'_>, buffer: &mut [u8], size: usize, flags: libc::c_int) -> io::Result<Received> {
     let mut received = Received { datagrams: [Datagram::UNKNOWN; BATCH_MAX], count: 0, kernel_drops: None };
     // SAFETY: all-zero octets are valid values of these plain C structs.
     let (mut headers, mut names, mut parts) = unsafe {
@@ -83,13 +92,7 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], size: usize) ->
     }
     // SAFETY: the first `wanted` headers point to names, buffers and control space that outlive the call.
     let count = unsafe {
-        libc::recvmmsg(
-            socket.as_raw_fd(),
-            headers.as_mut_ptr(),
-            wanted as libc::c_uint,
-            libc::MSG_DONTWAIT,
-            ptr::null_mut(),
-        )
+        libc::recvmmsg(socket.as_raw_fd(), headers.as_mut_ptr(), wanted as libc::c_uint, flags, ptr::null_mut())
     };
     received.count = usize::try_from(count).map_err(|_| io::Error::last_os_error())?;
     for index in 0..received.count {

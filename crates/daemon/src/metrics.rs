@@ -249,6 +249,21 @@ fn circuits(seen: &Seen, metrics: &mut Vec<Metric>) {
     gauge("hotstage_dhcp_circuit_offers", help, |row| row.offers);
 }
 
+fn waits(waits: &dns::Waits, metrics: &mut Vec<Metric>) {
+    let help = "Time that clients waited for upstreams";
+    let mut count = 0;
+    for (bound, up_to) in waits.up_to() {
+        let bound = bound.map_or_else(|| "+Inf".to_owned(), |bound| bound.as_secs_f64().to_string());
+        let labels = [("le", bound.as_str())];
+        let (name, value) = ("hotstage_dns_wait_seconds_bucket", up_to as f64);
+        metrics.push(metric(name, help, MetricKind::Histogram, &labels, value));
+        count = up_to;
+    }
+    let mut rest = |name, value| metrics.push(metric(name, help, MetricKind::Histogram, &[], value));
+    rest("hotstage_dns_wait_seconds_sum", waits.sum().as_secs_f64());
+    rest("hotstage_dns_wait_seconds_count", count as f64);
+}
+
 fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
     let counters = &seen.dns.counters;
     for (transport, count) in [
@@ -259,6 +274,15 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
     ] {
         let help = "DNS queries by transport";
         metrics.push(counter("hotstage_dns_queries_total", help, &[("transport", transport)], count));
+    }
+    for (qtype, count) in [
+        ("A", counters.type_a),
+        ("AAAA", counters.type_aaaa),
+        ("HTTPS", counters.type_https),
+        ("PTR", counters.type_ptr),
+        ("other", counters.type_other),
+    ] {
+        metrics.push(counter("hotstage_dns_types_total", "DNS questions by type", &[("type", qtype)], count));
     }
     let answered = [
         ("cache", counters.cache_hits),
@@ -288,6 +312,7 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
         ("not-a-query", counters.dropped_not_query),
         ("queue-full", seen.dns.queue_full),
         ("kernel-buffer-full", seen.dns.kernel_drops),
+        ("over-its-rate", counters.rate_dropped),
     ] {
         metrics.push(counter(
             "hotstage_dns_dropped_total",
@@ -296,6 +321,13 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
             count,
         ));
     }
+    let help = "DNS queries of clients that are not allowed, refused";
+    metrics.push(counter("hotstage_dns_prohibited_total", help, &[], counters.prohibited));
+    let help = "DNS queries over their rate, answered with a call to come over TCP";
+    metrics.push(counter("hotstage_dns_rate_truncated_total", help, &[], counters.rate_truncated));
+    let help = "DNS queries whose cookie proved their sender's address";
+    metrics.push(counter("hotstage_dns_cookies_good_total", help, &[], counters.cookies_good));
+    waits(&seen.dns.waits, metrics);
     let upstream = [
         ("asked", counters.upstream_asks),
         ("answered", counters.upstream_answers),

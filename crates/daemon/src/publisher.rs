@@ -118,7 +118,7 @@ impl Totals {
             at,
             acks: seen.dhcp.counters.acks,
             queries: dns.queries_udp + dns.queries_tcp + dns.queries_tls + dns.queries_https,
-            hits: dns.cache_hits + dns.local_answers + dns.negative_hits,
+            hits: dns.cache_hits + dns.local_answers,
             lines: seen.log.lines_stored,
         }
     }

@@ -30,7 +30,8 @@ use crate::{
     control::{self, Control},
     dhcp_service::{COMMANDS_MAX, DhcpChannels, DhcpService, NameChange},
     dns::{
-        CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, raise_descriptor_limit, thread_count,
+        CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, raise_descriptor_limit, restore,
+        thread_count,
     },
     http_service::BoundedListener,
     incidents::IncidentBook,
@@ -317,6 +318,7 @@ pub fn start(
     dns_settings.own_addresses = [&addresses.dns[..], &addresses.dns_tls, &addresses.dns_https].concat();
     dns_settings.patience_factor = clock.speed().ceil() as u32;
     let mut dns_engine = dns::Engine::new(dns_settings, seed.wrapping_add(1))?;
+    restore(&mut dns_engine, &state, now);
     for lease in leases.iter().filter(|lease| lease.is_active(now)) {
         if let Some(NameChange::Set(name, address, expires)) = NameChange::of(lease) {
             dns_engine.set_client_name(now, &name, address, expires);
@@ -343,6 +345,7 @@ pub fn start(
         clock: clock.clone(),
         names: names_receiver,
         view: Arc::clone(&dns_view),
+        state: Arc::clone(&state),
         stop: Arc::clone(&stop),
     };
     let (dns_threads, dns_engine) = dns.threads()?;

@@ -289,11 +289,12 @@ impl Engine {
         let replies = self.cache.known(now, &pending.key, |known| {
             let answer_one = |waiter: Waiter| {
                 let reply = reply(&waiter.head(), waiter.client.transport, known.answer, known.freshness);
-                (waiter.client, reply, known.freshness)
+                (waiter.client, waiter.since, reply, known.freshness)
             };
             std::mem::take(waiters).into_iter().map(answer_one).collect::<Vec<_>>()
         });
-        for (client, reply, freshness) in replies.into_iter().flatten() {
+        for (client, since, reply, freshness) in replies.into_iter().flatten() {
+            self.waits.count(now.since(since));
             self.counters.stale_answers += u64::from(freshness == Freshness::Stale);
             self.send(client, reply.bytes, reply.is_truncated);
         }
@@ -322,6 +323,7 @@ impl Engine {
         let Some(pending) = self.inflight.get(id) else { return };
         let (waiters, key) = (std::mem::take(&mut pending.waiters), Arc::clone(&pending.key));
         for waiter in &waiters {
+            self.waits.count(now.since(waiter.since));
             self.respond(waiter.client, &waiter.head(), &answer);
         }
         // Zones may have changed while the question was in flight.

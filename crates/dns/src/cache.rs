@@ -3,6 +3,7 @@
 //! Parts with a lock each, so that threads rarely meet: a look-up holds one for as long as copying an answer takes. One
 //! hash finds the part and the place in it.
 
+mod dump;
 mod shard;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -119,6 +120,22 @@ impl Cache {
     /// Entries pushed out by the byte budget so far.
     pub(crate) fn evicted(&self) -> u64 {
         self.shards.iter().map(|shard| lock(shard).evicted()).sum()
+    }
+
+    /// What may still be served, as octets, at most `len_max` of them. One part at a time, others are served meanwhile.
+    pub(crate) fn dump(&self, now: Timestamp, len_max: usize) -> Vec<u8> {
+        let mut out = dump::MAGIC.to_vec();
+        self.shards.iter().for_each(|shard| dump::append(&lock(shard), now, &mut out, len_max));
+        out
+    }
+
+    /// Takes back what [`Self::dump`] made and is not over yet. Octets that are not ours, or of another version, are worth
+    /// nothing.
+    pub(crate) fn load(&self, now: Timestamp, octets: &[u8]) {
+        for loaded in octets.strip_prefix(dump::MAGIC).map(dump::read).into_iter().flatten() {
+            let (hash, mut shard) = self.shard(&loaded.key);
+            shard.load(now, hash, loaded);
+        }
     }
 
     fn shard(&self, key: &[u8]) -> (u64, MutexGuard<'_, Shard>) {

@@ -1,8 +1,11 @@
 //! What happened so far, for `/metrics` and tests. All count from the engine's start.
 
-use std::ops::AddAssign;
+use std::{ops::AddAssign, time::Duration};
 
-use crate::{Transport, wire::rcode};
+use crate::{
+    Transport,
+    wire::{rcode, rtype},
+};
 
 /// A struct of totals that can be added up over threads.
 macro_rules! totals {
@@ -18,6 +21,39 @@ macro_rules! totals {
     };
 }
 
+/// Upper bounds of the times that are told apart, in milliseconds.
+const WAIT_BOUNDS_MS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 500, 1_800, 5_000];
+
+/// How long clients waited for what upstreams had to be asked for. What the cache and our own zones know is not in it:
+/// that is answered with the batch it came in.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Waits {
+    counts: [u64; WAIT_BOUNDS_MS.len() + 1],
+    sum: Duration,
+}
+
+impl Waits {
+    pub(crate) fn count(&mut self, wait: Duration) {
+        let bound = WAIT_BOUNDS_MS.partition_point(|bound| Duration::from_millis(*bound) < wait);
+        self.counts[bound] += 1;
+        self.sum += wait;
+    }
+
+    /// For each bound how many waited no longer: ascending, the last bound is `None`, for all.
+    pub fn up_to(&self) -> impl Iterator<Item = (Option<Duration>, u64)> + '_ {
+        let bounds = WAIT_BOUNDS_MS.into_iter().map(|bound| Some(Duration::from_millis(bound))).chain([None]);
+        bounds.zip(self.counts.iter().scan(0, |total, count| {
+            *total += count;
+            Some(*total)
+        }))
+    }
+
+    /// All waits together.
+    pub fn sum(&self) -> Duration {
+        self.sum
+    }
+}
+
 impl Counters {
     /// Counts a message from a client.
     pub(crate) fn count_query(&mut self, transport: Transport) {
@@ -26,6 +62,17 @@ impl Counters {
             Transport::Tcp => self.queries_tcp += 1,
             Transport::Tls => self.queries_tls += 1,
             Transport::Https => self.queries_https += 1,
+        }
+    }
+
+    /// Counts a question by its type.
+    pub(crate) fn count_type(&mut self, qtype: u16) {
+        match qtype {
+            rtype::A => self.type_a += 1,
+            rtype::AAAA => self.type_aaaa += 1,
+            rtype::HTTPS => self.type_https += 1,
+            rtype::PTR => self.type_ptr += 1,
+            _ => self.type_other += 1,
         }
     }
 
@@ -54,6 +101,16 @@ totals! {
         pub queries_tls: u64,
         /// Messages from clients over HTTPS (RFC 8484).
         pub queries_https: u64,
+        /// Questions for type A, refused and malformed queries left out; so the four below.
+        pub type_a: u64,
+        /// Questions for type AAAA.
+        pub type_aaaa: u64,
+        /// Questions for type HTTPS (RFC 9460).
+        pub type_https: u64,
+        /// Questions for type PTR.
+        pub type_ptr: u64,
+        /// Questions for other types.
+        pub type_other: u64,
         /// Queries with a cookie of ours that was good (RFC 7873): their senders' addresses are true.
         pub cookies_good: u64,
         /// Queries of clients that are not in the access list, refused.
@@ -124,5 +181,22 @@ totals! {
         pub client_names: u64,
         /// Requests for a client name that were not granted: planned, reserved, taken, or the table was full.
         pub client_names_refused: u64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_are_counted_up_to_their_bounds() {
+        let mut waits = Waits::default();
+        for ms in [0, 1, 2, 3, 1_800, 9_000] {
+            waits.count(Duration::from_millis(ms));
+        }
+        let counts: Vec<u64> = waits.up_to().map(|(_, count)| count).collect();
+        assert_eq!(counts, [2, 3, 4, 4, 4, 4, 4, 4, 5, 5, 6]);
+        assert_eq!(waits.up_to().last(), Some((None, 6)));
+        assert_eq!(waits.sum(), Duration::from_millis(10_806));
     }
 }

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
 use crate::{
-    Counters, Settings, SettingsError, UpstreamHealth, Worker,
+    Counters, Settings, SettingsError, UpstreamHealth, Waits, Worker,
     cache::{Cache, Key, Known},
     client_names::{ClientNames, reverse_name},
     cookie::Cookies,
@@ -104,6 +104,17 @@ pub enum Effect {
     },
 }
 
+/// What an engine remembers.
+#[derive(Clone)]
+pub struct Memory(Arc<Cache>);
+
+impl Memory {
+    /// Everything that may still be served but failures, as octets of a format of our own, at most `len_max` of them.
+    pub fn dump(&self, now: Timestamp, len_max: usize) -> Vec<u8> {
+        self.0.dump(now, len_max)
+    }
+}
+
 /// A caching forwarder with zones of its own. See the crate for how to drive it.
 pub struct Engine {
     pub(crate) cache: Arc<Cache>,
@@ -114,6 +125,7 @@ pub struct Engine {
     pub(crate) upstreams: Upstreams,
     pub(crate) random: ChaCha12Rng,
     pub(crate) counters: Counters,
+    pub(crate) waits: Waits,
     pub(crate) effects: VecDeque<Effect>,
     pending_max: usize,
     waiters_max: usize,
@@ -138,6 +150,7 @@ impl Engine {
             upstreams,
             random,
             counters: Counters::default(),
+            waits: Waits::default(),
             effects: VecDeque::new(),
             pending_max: settings.pending_max,
             waiters_max: settings.waiters_max,
@@ -166,6 +179,19 @@ impl Engine {
     /// a driver that has them gives every query to a worker first.
     pub fn worker(&self) -> Worker {
         Worker::new(Arc::clone(&self.cache), Arc::clone(&self.gate), self.cookies.clone())
+    }
+
+    /// The cache, to be written down; usable on any thread.
+    pub fn memory(&self) -> Memory {
+        Memory(Arc::clone(&self.cache))
+    }
+
+    /// Takes back what is not over yet of [`Memory::dump`], names that became ours since left out, and says how many answers
+    /// are kept then. Octets that are damaged, or not ours, are worth nothing and do no harm.
+    pub fn load_memory(&mut self, now: Timestamp, octets: &[u8]) -> usize {
+        self.cache.load(now, octets);
+        self.cache.remove_where(|name| self.local.zones.find(name).is_some());
+        self.cache.in_use().0
     }
 
     /// A worker answered this query from what is near its end: asks for it anew.
@@ -239,6 +265,11 @@ impl Engine {
         Counters { cache_evicted: self.cache.evicted(), ..self.counters }
     }
 
+    /// How long clients waited for upstreams so far.
+    pub fn waits(&self) -> &Waits {
+        &self.waits
+    }
+
     /// The state of each upstream, in the order of the settings.
     pub fn upstreams(&self) -> impl Iterator<Item = UpstreamHealth> {
         self.upstreams.health()
@@ -259,6 +290,7 @@ impl Engine {
     }
 
     fn answer(&mut self, now: Timestamp, client: ClientRef, query: &Query<'_>) {
+        self.counters.count_type(query.qtype);
         let head = &query.head;
         let key = key_of(query);
         let counters = &mut self.counters;
@@ -299,7 +331,7 @@ impl Engine {
                 self.counters.waiters_full += 1;
                 return self.refuse(client, head, rcode::SERVFAIL, Some(EDE_OTHER));
             }
-            pending.waiters.push(Waiter::new(client, head));
+            pending.waiters.push(Waiter::new(now, client, head));
             self.counters.joined += 1;
             return;
         }
@@ -308,7 +340,7 @@ impl Engine {
             self.counters.pending_full += 1;
             return self.refuse(client, head, rcode::SERVFAIL, Some(EDE_OTHER));
         }
-        self.ask_upstreams(now, head, key, Some(Waiter::new(client, head)));
+        self.ask_upstreams(now, head, key, Some(Waiter::new(now, client, head)));
     }
 
     /// What is known, past its end, when the question has been in flight for longer than a client should wait.

@@ -17,6 +17,8 @@ use crate::{
 /// A client that waits, with all that its reply must repeat.
 pub(crate) struct Waiter {
     pub(crate) client: ClientRef,
+    /// Since when it waits.
+    pub(crate) since: Timestamp,
     id: u16,
     flags: u16,
     question: Box<[u8]>,
@@ -24,8 +26,8 @@ pub(crate) struct Waiter {
 }
 
 impl Waiter {
-    pub(crate) fn new(client: ClientRef, head: &Head<'_>) -> Self {
-        Self { client, id: head.id, flags: head.flags, question: head.question.into(), edns: head.edns }
+    pub(crate) fn new(since: Timestamp, client: ClientRef, head: &Head<'_>) -> Self {
+        Self { client, since, id: head.id, flags: head.flags, question: head.question.into(), edns: head.edns }
     }
 
     pub(crate) fn head(&self) -> Head<'_> {

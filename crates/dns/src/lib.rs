@@ -47,8 +47,8 @@ mod zone;
 mod tests;
 
 pub use client_names::CLIENT_NAMES_MAX;
-pub use counters::Counters;
-pub use engine::{AskId, ClientRef, Effect, Engine, Transport};
+pub use counters::{Counters, Waits};
+pub use engine::{AskId, ClientRef, Effect, Engine, Memory, Transport};
 pub use explain::{AskError, Cached, Explanation, Flush, Shape, Source};
 pub use gate::Rates;
 pub use settings::{Record, RecordData, Settings, SettingsError, UPSTREAMS_MAX, Zone};

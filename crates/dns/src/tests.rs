@@ -5,6 +5,7 @@ mod caching;
 mod explain;
 mod headers;
 mod local_names;
+mod memory;
 mod simulation;
 mod stale;
 mod upstreams;

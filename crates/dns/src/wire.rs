@@ -67,6 +67,7 @@ pub(crate) mod rtype {
     pub(crate) const KX: u16 = 36;
     pub(crate) const DNAME: u16 = 39;
     pub(crate) const OPT: u16 = 41;
+    pub(crate) const HTTPS: u16 = 65;
     pub(crate) const RRSIG: u16 = 46;
     pub(crate) const NSEC: u16 = 47;
     pub(crate) const NSEC3: u16 = 50;

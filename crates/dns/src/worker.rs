@@ -105,6 +105,9 @@ impl Worker {
             counters.negative_hits += u64::from(is_negative(known.answer));
             known.may_refresh && is_near_end(known.answer, known.freshness)
         });
+        if hit.is_some() {
+            self.counters.count_type(query.qtype);
+        }
         match hit {
             Some(true) => Verdict::ReplyAndRefresh,
             Some(false) => Verdict::Reply,

@@ -213,4 +213,6 @@ pub enum MetricKind {
     Counter,
     /// Goes up and down.
     Gauge,
+    /// Part of a histogram: a `_bucket` with its label `le`, the `_sum` or the `_count`; its parts stand together.
+    Histogram,
 }

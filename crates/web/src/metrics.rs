@@ -25,6 +25,9 @@ impl Form {
     }
 }
 
+/// How the names of a histogram's parts end.
+const HISTOGRAM_PARTS: [&str; 3] = ["_bucket", "_sum", "_count"];
+
 /// All metrics; HELP and TYPE once for each name.
 pub(crate) fn text(metrics: &[Metric], form: Form) -> String {
     let mut text = String::with_capacity(metrics.len() * 96);
@@ -35,14 +38,21 @@ pub(crate) fn text(metrics: &[Metric], form: Form) -> String {
             // A counter's family has no `_total` (OpenMetrics section 5.1).
             Form::OpenMetrics => metric.name.strip_suffix("_total").unwrap_or(&metric.name),
         };
-        if metric.name != last {
+        let family = match metric.kind {
+            MetricKind::Histogram => {
+                HISTOGRAM_PARTS.iter().find_map(|part| family.strip_suffix(part)).unwrap_or(family)
+            }
+            MetricKind::Counter | MetricKind::Gauge => family,
+        };
+        if family != last {
             let kind = match metric.kind {
                 MetricKind::Counter => "counter",
                 MetricKind::Gauge => "gauge",
+                MetricKind::Histogram => "histogram",
             };
             let help = metric.help.replace('\\', "\\\\").replace('\n', "\\n");
             let _ = write!(text, "# HELP {family} {help}\n# TYPE {family} {kind}\n");
-            last = &metric.name;
+            last = family;
         }
         text.push_str(&metric.name);
         for (index, (key, value)) in metric.labels.iter().enumerate() {

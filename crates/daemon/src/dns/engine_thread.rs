@@ -255,6 +255,7 @@ impl Loop {
         self.totals.add_to(&mut totals);
         let view_now = DnsView {
             counters: totals,
+            waits: *self.engine.waits(),
             cache_entries: cache_entries as u64,
             cache_bytes: cache_bytes as u64,
             upstreams: self.engine.upstreams().collect(),

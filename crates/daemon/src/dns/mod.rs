@@ -21,6 +21,7 @@ mod connections;
 mod engine_thread;
 mod inbox;
 mod listen;
+mod memory_keeper;
 mod operator;
 mod tls;
 
@@ -35,6 +36,7 @@ use generate::DnsUpstream;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rand::SeedableRng;
 use rand_chacha::ChaCha12Rng;
+use store::StateDir;
 use tokio::sync::mpsc;
 
 use self::{
@@ -46,10 +48,12 @@ use self::{
     connections::Connections,
     engine_thread::EngineThread,
     inbox::Inbox,
+    memory_keeper::MemoryKeeper,
 };
 pub(crate) use self::{
     inbox::EngineHandle,
     listen::DnsSockets,
+    memory_keeper::restore,
     operator::{answer, ask_engine},
     tls::{ClientTls, Held, ServerTls, certificates, provider},
 };
@@ -66,6 +70,7 @@ const THREADS_MAX: usize = 16;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DnsView {
     pub(crate) counters: dns::Counters,
+    pub(crate) waits: dns::Waits,
     pub(crate) cache_entries: u64,
     pub(crate) cache_bytes: u64,
     pub(crate) upstreams: Vec<dns::UpstreamHealth>,
@@ -98,6 +103,8 @@ pub(crate) struct DnsService {
     pub(crate) clock: Clock,
     pub(crate) names: mpsc::Receiver<NameChange>,
     pub(crate) view: Arc<Mutex<DnsView>>,
+    /// Where the cache is written down.
+    pub(crate) state: Arc<StateDir>,
     pub(crate) stop: Arc<AtomicBool>,
 }
 
@@ -107,7 +114,7 @@ pub(crate) type Work = Box<dyn FnOnce() -> io::Result<()> + Send>;
 impl DnsService {
     /// The threads' names and work, and the way to the engine.
     pub(crate) fn threads(self) -> io::Result<(Vec<(&'static str, Work)>, EngineHandle)> {
-        let Self { engine, sockets, certificate, trust, upstreams, clock, names, view, stop } = self;
+        let Self { engine, sockets, certificate, trust, upstreams, clock, names, view, state, stop } = self;
         let (handle, inbox) = Inbox::new()?;
         let (streams, asks) = StreamAskThread::new(handle.clone(), trust, Arc::clone(&stop));
         let (connections, counters) = (Arc::new(Connections::default()), Arc::new(UdpCounters::default()));
@@ -116,6 +123,7 @@ impl DnsService {
             (0..2 * sockets.udp.len()).map(|_| ClientWorker::new(engine.worker(), &totals, handle.clone())).collect();
         let mut worker =
             || workers.pop().ok_or_else(|| io::Error::other("a thread for clients more than there are cores"));
+        let keeper = MemoryKeeper { memory: engine.memory(), state, clock: clock.clone(), stop: Arc::clone(&stop) };
         let thread = EngineThread {
             engine,
             totals,
@@ -133,6 +141,7 @@ impl DnsService {
         };
         let mut threads: Vec<(&'static str, Work)> =
             vec![("dns", Box::new(move || thread.run())), ("dns-upstreams", Box::new(move || asks.run()))];
+        threads.push(("dns-memory", Box::new(move || keeper.run())));
         let DnsSockets { udp, tcp, tls, https, .. } = sockets;
         for (number, sockets) in udp.into_iter().enumerate() {
             let clients = UdpClients {

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Duration};
 use hashbrown::HashTable;
 use model::Timestamp;
 
+use super::dump::Loaded;
 use crate::{
     reply::Freshness,
     wire::{RCODE, rcode, u16_at},
@@ -17,6 +18,8 @@ use crate::{
 const ENTRY_OVERHEAD: usize = 192;
 /// How long past its end data may still be served (RFC 8767 section 5: between 1 and 3 days).
 const STALE_MAX: Duration = Duration::from_secs(86_400);
+/// No answer is kept for longer: TTLs are capped at a day where answers are judged.
+const LIFETIME_MAX: Duration = Duration::from_secs(86_400);
 /// How long no refresh is tried after one failed (RFC 8767 section 5: the failure recheck timer).
 const FAILURE_RECHECK: Duration = Duration::from_secs(30);
 
@@ -48,14 +51,14 @@ pub(super) struct Shard {
     evicted: u64,
 }
 
-struct Slot {
+pub(super) struct Slot {
     hash: u64,
-    key: Arc<[u8]>,
-    answer: Answer,
-    stored: Timestamp,
-    expires: Timestamp,
+    pub(super) key: Arc<[u8]>,
+    pub(super) answer: Answer,
+    pub(super) stored: Timestamp,
+    pub(super) expires: Timestamp,
     /// Until then it may be served though it has expired.
-    usable_until: Timestamp,
+    pub(super) usable_until: Timestamp,
     /// A refresh failed; none is tried before.
     recheck: Timestamp,
     used: bool,
@@ -139,17 +142,34 @@ impl Shard {
 
     /// Keeps `answer` for its lifetime; not at all when that is 0 or it is larger than the whole budget.
     pub(super) fn insert(&mut self, now: Timestamp, hash: u64, key: Arc<[u8]>, answer: Answer) {
-        self.remove(hash, &key);
-        let cost = cost(&key, &answer);
-        if answer.lifetime_s == 0 || cost > self.bytes_max {
+        let expires = now + Duration::from_secs(u64::from(answer.lifetime_s));
+        let usable_until = if is_failure(&answer) { expires } else { expires + STALE_MAX };
+        self.put(now, Slot { hash, key, answer, stored: now, expires, usable_until, recheck: now, used: false });
+    }
+
+    /// Keeps again what was kept before a restart, unless it is over, its times cannot be, or something newer is known.
+    pub(super) fn load(&mut self, now: Timestamp, hash: u64, loaded: Loaded) {
+        let Loaded { key, answer, stored, expires, usable_until } = loaded;
+        let is_plausible = stored <= now && expires <= now + LIFETIME_MAX && usable_until <= expires + STALE_MAX;
+        if is_plausible && usable_until > now && !is_failure(&answer) && self.find(hash, &key).is_none() {
+            self.put(now, Slot { hash, key, answer, stored, expires, usable_until, recheck: now, used: false });
+        }
+    }
+
+    /// What a restart should find again.
+    pub(super) fn worth_keeping(&self, now: Timestamp) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().flatten().filter(move |slot| slot.usable_until > now && !is_failure(&slot.answer))
+    }
+
+    fn put(&mut self, now: Timestamp, slot: Slot) {
+        let (hash, cost) = (slot.hash, cost(&slot.key, &slot.answer));
+        self.remove(hash, &slot.key);
+        if slot.answer.lifetime_s == 0 || cost > self.bytes_max {
             return;
         }
         while self.bytes + cost > self.bytes_max {
             self.evict_one(now);
         }
-        let expires = now + Duration::from_secs(u64::from(answer.lifetime_s));
-        let usable_until = if is_failure(&answer) { expires } else { expires + STALE_MAX };
-        let slot = Slot { hash, key, answer, stored: now, expires, usable_until, recheck: now, used: false };
         let at = match self.free.pop() {
             Some(at) => {
                 self.slots[at as usize] = Some(slot);
