@@ -7,7 +7,7 @@
 
 use std::{
     io,
-    mem::{size_of, zeroed},
+    mem::{MaybeUninit, size_of, zeroed},
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6},
     os::fd::{AsRawFd, BorrowedFd},
     ptr,
@@ -49,37 +49,45 @@ impl Datagram {
 }
 
 /// What one call received.
-pub(crate) struct Received {
-    pub(crate) datagrams: [Datagram; BATCH_MAX],
+pub(crate) struct Received<const N: usize = BATCH_MAX> {
+    pub(crate) datagrams: [Datagram; N],
     pub(crate) count: usize,
     /// Datagrams that the kernel has dropped for this socket so far, if it said so.
     pub(crate) kernel_drops: Option<u32>,
 }
 
-/// Takes what is there, at most one datagram for each `size` octets of `buffer` and at most [`BATCH_MAX`], without
-/// waiting. The n-th datagram is at `n * size`. Longer ones are cut.
-pub(crate) fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], size: usize) -> io::Result<Received> {
+/// Takes what is there, at most one datagram for each `size` octets of `buffer` and at most `N`, without waiting. The n-th datagram is at `n * size`. Longer ones are cut.
+pub(crate) fn receive<const N: usize>(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    size: usize,
+) -> io::Result<Received<N>> {
     receive_with(socket, buffer, size, libc::MSG_DONTWAIT)
 }
 
 /// The same, but waits for the first datagram as long as the socket's receive time-out says. The socket must block.
-pub(crate) fn wait_and_receive(socket: BorrowedFd<'_>, buffer: &mut [u8], size: usize) -> io::Result<Received> {
+pub(crate) fn wait_and_receive<const N: usize>(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    size: usize,
+) -> io::Result<Received<N>> {
     receive_with(socket, buffer, size, libc::MSG_WAITFORONE)
 }
 
-fn receive_with(socket: BorrowedFd<'_>, buffer: &mut [u8], size: usize, flags: libc::c_int) -> io::Result<Received> {
-    let mut received = Received { datagrams: [Datagram::UNKNOWN; BATCH_MAX], count: 0, kernel_drops: None };
+fn receive_with<const N: usize>(
+    socket: BorrowedFd<'_>,
+    buffer: &mut [u8],
+    size: usize,
+    flags: libc::c_int,
+) -> io::Result<Received<N>> {
+    let mut received = Received { datagrams: [Datagram::UNKNOWN; N], count: 0, kernel_drops: None };
     // SAFETY: all-zero octets are valid values of these plain C structs.
-    let (mut headers, mut names, mut parts) = unsafe {
-        (
-            zeroed::<[libc::mmsghdr; BATCH_MAX]>(),
-            zeroed::<[libc::sockaddr_in6; BATCH_MAX]>(),
-            zeroed::<[libc::iovec; BATCH_MAX]>(),
-        )
-    };
-    let mut controls: [Control; BATCH_MAX] = [[0; CONTROL_WORDS]; BATCH_MAX];
+    let (mut headers, mut names, mut parts) =
+        unsafe { (zeroed::<[libc::mmsghdr; N]>(), zeroed::<[libc::sockaddr_in6; N]>(), zeroed::<[libc::iovec; N]>()) };
+    // Not zeroed, which would cost more than the rest: the kernel says how much of each it has written.
+    let mut controls: [MaybeUninit<Control>; N] = [const { MaybeUninit::uninit() }; N];
     let mut wanted = 0;
-    for (index, chunk) in buffer.chunks_exact_mut(size).take(BATCH_MAX).enumerate() {
+    for (index, chunk) in buffer.chunks_exact_mut(size).take(N).enumerate() {
         parts[index] = libc::iovec { iov_base: chunk.as_mut_ptr().cast(), iov_len: chunk.len() };
         let header = &mut headers[index].msg_hdr;
         header.msg_name = (&raw mut names[index]).cast();
@@ -157,6 +165,8 @@ unsafe fn read_control(header: &libc::msghdr, datagram: &mut Datagram, kernel_dr
 /// Where a datagram goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Target {
+    /// To whom the socket is connected.
+    Connected,
     /// By IP. `from` unspecified and `interface` 0 leave the choice to the kernel.
     Udp {
         /// Destination.
@@ -202,7 +212,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, outgoing: &[Outgoing<'_>]) -> io::Res
             zeroed::<[[libc::iovec; 2]; BATCH_MAX]>(),
         )
     };
-    let mut controls: [Control; BATCH_MAX] = [[0; CONTROL_WORDS]; BATCH_MAX];
+    let mut controls: [MaybeUninit<Control>; BATCH_MAX] = [const { MaybeUninit::uninit() }; BATCH_MAX];
     let count = outgoing.len().min(BATCH_MAX);
     for (index, one) in outgoing.iter().take(count).enumerate() {
         for (part, octets) in parts[index].iter_mut().zip([one.head, one.body]) {
@@ -212,12 +222,14 @@ pub(crate) fn send(socket: BorrowedFd<'_>, outgoing: &[Outgoing<'_>]) -> io::Res
         let skipped = usize::from(one.head.is_empty());
         header.msg_iov = parts[index][skipped..].as_mut_ptr();
         header.msg_iovlen = 2 - skipped;
-        header.msg_name = (&raw mut names[index]).cast();
-        header.msg_namelen = put_name(&mut names[index], one.target);
+        if one.target != Target::Connected {
+            header.msg_name = (&raw mut names[index]).cast();
+            header.msg_namelen = put_name(&mut names[index], one.target);
+        }
         if let Target::Udp { to, from, interface } = one.target
             && !(from.is_unspecified() && interface == 0)
         {
-            header.msg_control = (&raw mut controls[index]).cast();
+            header.msg_control = controls[index].write([0; CONTROL_WORDS]).as_mut_ptr().cast();
             header.msg_controllen = size_of::<Control>();
             // SAFETY: the header's control space is `controls[index]`, zeroed and long enough for either family.
             unsafe { put_control(header, to, from, interface) };
@@ -232,6 +244,7 @@ pub(crate) fn send(socket: BorrowedFd<'_>, outgoing: &[Outgoing<'_>]) -> io::Res
 
 fn put_name(name: &mut Name, target: Target) -> libc::socklen_t {
     let length = match target {
+        Target::Connected => 0,
         Target::Udp { to: SocketAddr::V4(to), .. } => {
             name.v4 = libc::sockaddr_in {
                 sin_family: libc::AF_INET as libc::sa_family_t,
@@ -322,7 +335,7 @@ mod tests {
         let mut buffer = vec![0; 3 * 40];
         let mut seen = Vec::new();
         for _ in 0..2 {
-            let received = receive(server.as_fd(), &mut buffer, 3).unwrap();
+            let received: Received = receive(server.as_fd(), &mut buffer, 3).unwrap();
             assert_eq!(received.count, 40.min(70 - seen.len()));
             for (datagram, octets) in received.datagrams.iter().zip(buffer.chunks(3)).take(received.count) {
                 assert_eq!(datagram.source.port(), own.local_addr().unwrap().port());
@@ -332,7 +345,7 @@ mod tests {
             }
         }
         assert_eq!(seen, (0..70).collect::<Vec<_>>());
-        let error = receive(server.as_fd(), &mut buffer, 3).map(|received| received.count).unwrap_err();
+        let error = receive::<BATCH_MAX>(server.as_fd(), &mut buffer, 3).map(|received| received.count).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     }
 
@@ -353,7 +366,7 @@ mod tests {
         let client = UdpSocket::bind("127.0.0.1:0").unwrap();
         client.send_to(b"x", ("127.0.0.9", port)).unwrap();
         let mut buffer = [0; 8];
-        let received = receive(server.socket.as_fd(), &mut buffer, 8).unwrap();
+        let received: Received = receive(server.socket.as_fd(), &mut buffer, 8).unwrap();
         let datagram = received.datagrams[0];
         let nine: IpAddr = Ipv4Addr::new(127, 0, 0, 9).into();
         assert_eq!((received.count, datagram.local, datagram.destination), (1, nine, nine));

@@ -3,11 +3,15 @@
 //! Every question leaves from a socket picked at random, with the engine's random id and case, so that a forger has to
 //! guess port, id and case together (RFC 5452 section 9). The sockets are of the whole process, not of a thread, and
 //! none is used for long. A socket for each question would cost five system calls more.
+//!
+//! Questions of one turn of the engine leave by one socket for each upstream, up to a batch, in one system call, and so do
+//! their answers come: the port is picked anew for every batch.
 
 use std::{
     collections::HashMap,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket},
+    os::fd::{AsFd as _, BorrowedFd},
 };
 
 use dns::AskId;
@@ -15,6 +19,8 @@ use foldhash::fast::RandomState;
 use nix::sys::epoll::{Epoll, EpollEvent, EpollFlags};
 use rand::Rng;
 use rand_chacha::ChaCha12Rng;
+
+use crate::batch_io::{self, Outgoing, Received, Target};
 
 /// Sockets of one upstream that take new questions.
 const SOCKETS_EACH: usize = 32;
@@ -29,8 +35,8 @@ const PORTS: std::ops::RangeInclusive<u16> = 16_384..=65_535;
 const PORT_TRIES_MAX: usize = 16;
 /// Longest answer over UDP; we ask for 1,232 octets.
 pub(crate) const ANSWER_BYTES_MAX: usize = 4_096;
-/// Messages taken from one socket before the others have their turn.
-const TURN_MAX: usize = 16;
+/// Messages sent and taken in one system call; also what one socket takes before the others have their turn.
+const BATCH_MAX: usize = 16;
 
 /// All sockets towards upstreams. Those that can be read are told by `Epoll` with the number of their slot.
 pub(crate) struct UdpAsks {
@@ -40,6 +46,8 @@ pub(crate) struct UdpAsks {
     asks: HashMap<AskId, (usize, u16), RandomState>,
     random: ChaCha12Rng,
     buffer: Box<[u8]>,
+    /// Questions of this turn by socket.
+    outbox: Vec<Outbox>,
     /// Messages for which nobody waited.
     pub(crate) unexpected: u64,
 }
@@ -53,6 +61,13 @@ struct Slot {
     unwanted: u32,
 }
 
+/// What leaves by one socket in this turn.
+struct Outbox {
+    number: usize,
+    upstream: SocketAddr,
+    questions: Vec<(AskId, Vec<u8>)>,
+}
+
 impl UdpAsks {
     /// `random` picks ports and sockets; it must not be guessable.
     pub(crate) fn new(random: ChaCha12Rng) -> Self {
@@ -62,33 +77,52 @@ impl UdpAsks {
             by_upstream: HashMap::default(),
             asks: HashMap::default(),
             random,
-            buffer: vec![0; ANSWER_BYTES_MAX].into(),
+            buffer: vec![0; ANSWER_BYTES_MAX * BATCH_MAX].into(),
+            outbox: Vec::new(),
             unexpected: 0,
         }
     }
 
-    /// Sends a question. The error is the network's, or [`io::ErrorKind::OutOfMemory`] when too many sockets wait.
-    pub(crate) fn ask(&mut self, epoll: &Epoll, ask: AskId, upstream: SocketAddr, bytes: &[u8]) -> io::Result<()> {
-        let id = message_id(bytes).ok_or(io::ErrorKind::InvalidInput)?;
-        let number = self.pick(epoll, upstream, id)?;
-        let slot = self.slots.get_mut(number).and_then(Option::as_mut).ok_or(io::ErrorKind::NotFound)?;
-        slot.uses += 1;
-        // An ICMP error of an earlier question is reported once; the question itself is then sent again.
-        let sent = slot.socket.send(bytes).or_else(|_| slot.socket.send(bytes));
-        if slot.uses >= USES_MAX {
-            self.retire(number);
-        }
-        match sent {
-            Ok(_) => {
-                if let Some(slot) = self.slots.get_mut(number).and_then(Option::as_mut) {
-                    slot.waiting.insert(id, ask);
-                }
-                self.asks.insert(ask, (number, id));
-                Ok(())
+    /// Puts a question with those that [`Self::flush`] sends. The error is the network's, or
+    /// [`io::ErrorKind::OutOfMemory`] when too many sockets wait.
+    pub(crate) fn ask(&mut self, epoll: &Epoll, ask: AskId, upstream: SocketAddr, bytes: Vec<u8>) -> io::Result<()> {
+        let id = message_id(&bytes).ok_or(io::ErrorKind::InvalidInput)?;
+        let place = match self.open_outbox(upstream, id) {
+            Some(place) => place,
+            None => {
+                let number = self.pick(epoll, upstream, id)?;
+                self.outbox.push(Outbox { number, upstream, questions: Vec::with_capacity(BATCH_MAX) });
+                self.outbox.len() - 1
             }
-            Err(error) => {
-                self.close_if_done(number);
-                Err(error)
+        };
+        let outbox = &mut self.outbox[place];
+        let slot = self.slots.get_mut(outbox.number).and_then(Option::as_mut).ok_or(io::ErrorKind::NotFound)?;
+        slot.uses += 1;
+        slot.waiting.insert(id, ask);
+        self.asks.insert(ask, (outbox.number, id));
+        outbox.questions.push((ask, bytes));
+        Ok(())
+    }
+
+    /// The outbox of this turn that may take one more question with this id.
+    fn open_outbox(&self, upstream: SocketAddr, id: u16) -> Option<usize> {
+        let place = self.outbox.iter().rposition(|outbox| outbox.upstream == upstream)?;
+        let outbox = &self.outbox[place];
+        let slot = self.slots.get(outbox.number)?.as_ref()?;
+        let has_room = outbox.questions.len() < BATCH_MAX && slot.uses < USES_MAX && !slot.waiting.contains_key(&id);
+        has_room.then_some(place)
+    }
+
+    /// Sends what [`Self::ask`] has gathered; `failed` gets the asks that could not be sent.
+    pub(crate) fn flush(&mut self, mut failed: impl FnMut(AskId)) {
+        for outbox in std::mem::take(&mut self.outbox) {
+            let Some(slot) = self.slots.get(outbox.number).and_then(Option::as_ref) else { continue };
+            for at in send_questions(slot.socket.as_fd(), &outbox.questions) {
+                failed(outbox.questions[at].0);
+            }
+            if slot.uses >= USES_MAX {
+                self.retire(outbox.number);
+                self.close_if_done(outbox.number);
             }
         }
     }
@@ -107,27 +141,10 @@ impl UdpAsks {
     /// Takes what a socket has received. `each` gets the ask, the upstream and the message; `None` instead of a message
     /// when the upstream cannot be reached. What fits no id goes to any ask of the socket, for the engine to count.
     pub(crate) fn receive(&mut self, number: usize, mut each: impl FnMut(AskId, SocketAddr, Option<&[u8]>)) {
-        for _ in 0..TURN_MAX {
-            let Some(slot) = self.slots.get_mut(number).and_then(Option::as_mut) else { return };
-            match slot.socket.recv(&mut self.buffer) {
-                Ok(length) => {
-                    let bytes = self.buffer.get(..length).unwrap_or_default();
-                    // A forged message with the right id must not end the wait for the right one: the engine forgets.
-                    let wanted = message_id(bytes).and_then(|id| slot.waiting.get(&id).copied());
-                    if let Some(ask) = wanted.or_else(|| slot.waiting.values().next().copied()) {
-                        each(ask, slot.upstream, Some(bytes));
-                    }
-                    if wanted.is_none() {
-                        self.unexpected += 1;
-                        slot.unwanted += 1;
-                        if slot.unwanted == UNWANTED_MAX {
-                            return self.retire(number);
-                        }
-                    }
-                    if slot.waiting.len() <= 1 {
-                        return;
-                    }
-                }
+        let Some(slot) = self.slots.get_mut(number).and_then(Option::as_mut) else { return };
+        let received: Received<BATCH_MAX> =
+            match batch_io::receive(slot.socket.as_fd(), &mut self.buffer, ANSWER_BYTES_MAX) {
+                Ok(received) => received,
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => return,
                 Err(_) => {
                     for ask in slot.waiting.values() {
@@ -135,7 +152,22 @@ impl UdpAsks {
                     }
                     return;
                 }
+            };
+        let messages = received.datagrams.iter().zip(self.buffer.chunks_exact(ANSWER_BYTES_MAX)).take(received.count);
+        for (datagram, octets) in messages {
+            let bytes = octets.get(..datagram.length).unwrap_or_default();
+            // A forged message with the right id must not end the wait for the right one: the engine forgets.
+            let wanted = message_id(bytes).and_then(|id| slot.waiting.get(&id).copied());
+            if let Some(ask) = wanted.or_else(|| slot.waiting.values().next().copied()) {
+                each(ask, slot.upstream, Some(bytes));
             }
+            if wanted.is_none() {
+                self.unexpected += 1;
+                slot.unwanted += 1;
+            }
+        }
+        if slot.unwanted >= UNWANTED_MAX && slot.uses < USES_MAX {
+            self.retire(number);
         }
     }
 
@@ -201,6 +233,29 @@ impl UdpAsks {
     }
 }
 
+/// Sends all, in as few system calls as it takes; the places of those that could not be sent.
+fn send_questions(socket: BorrowedFd<'_>, questions: &[(AskId, Vec<u8>)]) -> Vec<usize> {
+    let outgoing: Vec<Outgoing<'_>> =
+        questions.iter().map(|(_, bytes)| Outgoing { target: Target::Connected, head: &[], body: bytes }).collect();
+    let (mut sent, mut is_retry, mut failed) = (0, false, Vec::new());
+    while sent < outgoing.len() {
+        match batch_io::send(socket, &outgoing[sent..]) {
+            Ok(count) => {
+                sent += count.max(1);
+                is_retry = false;
+            }
+            // An ICMP error of an earlier question is reported once; the question itself is then sent again.
+            Err(_) if !is_retry => is_retry = true,
+            Err(_) => {
+                failed.push(sent);
+                sent += 1;
+                is_retry = false;
+            }
+        }
+    }
+    failed
+}
+
 fn bind_random(upstream: SocketAddr, random: &mut ChaCha12Rng) -> io::Result<UdpSocket> {
     let any: IpAddr = if upstream.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
     for _ in 0..PORT_TRIES_MAX {
@@ -244,7 +299,8 @@ mod tests {
         /// Asks, and gives the port it came from.
         fn ask(&mut self, number: u64, id: u16) -> SocketAddr {
             let address = self.upstream.local_addr().unwrap();
-            self.asks.ask(&self.epoll, AskId(number), address, &id.to_be_bytes()).unwrap();
+            self.asks.ask(&self.epoll, AskId(number), address, id.to_be_bytes().to_vec()).unwrap();
+            self.asks.flush(|ask| panic!("{ask:?} was not sent"));
             self.upstream.recv_from(&mut [0; 16]).unwrap().1
         }
 
@@ -310,11 +366,44 @@ mod tests {
         assert!(!later.contains(&found.port()));
     }
 
+    /// A batch leaves by one socket and its answers are told apart; the next batch has a port of its own.
+    #[test]
+    fn questions_of_one_turn_share_a_socket_and_turns_do_not() {
+        let mut world = World::new();
+        let address = world.upstream.local_addr().unwrap();
+        let mut ports = BTreeSet::new();
+        for turn in 0..10_u64 {
+            let asked = (0..20).map(|number| turn * 20 + number);
+            for number in asked.clone() {
+                let id = (number as u16 + 1).to_be_bytes();
+                world.asks.ask(&world.epoll, AskId(number), address, id.to_vec()).unwrap();
+            }
+            world.asks.flush(|ask| panic!("{ask:?} was not sent"));
+            let mut of_turn = BTreeSet::new();
+            for _ in asked.clone() {
+                let mut question = [0; 16];
+                let (length, from) = world.upstream.recv_from(&mut question).unwrap();
+                of_turn.insert(from.port());
+                world.upstream.send_to(&question[..length], from).unwrap();
+            }
+            assert_eq!(of_turn.len(), 2, "20 questions are more than one batch and less than three");
+            ports.extend(of_turn);
+            let mut answered = BTreeSet::new();
+            while answered.len() < 20 {
+                answered.extend(world.receive().into_iter().map(|(ask, _)| ask));
+            }
+            assert_eq!(answered, asked.clone().collect());
+            asked.for_each(|number| world.asks.forget(AskId(number)));
+        }
+        assert_eq!(ports.len(), 20);
+    }
+
     #[test]
     fn an_upstream_that_is_not_there_fails_at_once() {
         let mut world = World::new();
         let gone = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        world.asks.ask(&world.epoll, AskId(4), gone, &[0, 4]).unwrap();
+        world.asks.ask(&world.epoll, AskId(4), gone, vec![0, 4]).unwrap();
+        world.asks.flush(|ask| panic!("{ask:?} was not sent"));
         assert_eq!(world.receive(), [(4, None)]);
     }
 }

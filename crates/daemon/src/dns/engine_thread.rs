@@ -198,13 +198,26 @@ impl Loop {
 
     /// Does what the engine wants done, and sends the replies of this turn.
     fn act(&mut self, now: Timestamp) {
+        loop {
+            self.act_once(now);
+            let mut failed = Vec::new();
+            self.udp.flush(|ask| failed.push(ask));
+            if failed.is_empty() {
+                break;
+            }
+            failed.into_iter().for_each(|ask| self.engine.on_ask_failed(now, ask));
+        }
+        self.flush();
+    }
+
+    fn act_once(&mut self, now: Timestamp) {
         while let Some(effect) = self.engine.next_effect() {
             match effect {
                 Effect::Respond { client, bytes } => self.respond(client, bytes),
                 Effect::Ask { ask, upstream, transport, bytes } => {
                     let sent = match (self.targets.get(&upstream), transport) {
                         (Some(target), _) => self.streams.ask(StreamAsk::new(ask, target.clone(), bytes)),
-                        (None, Transport::Udp) => self.udp.ask(&self.epoll, ask, upstream, &bytes).is_ok(),
+                        (None, Transport::Udp) => self.udp.ask(&self.epoll, ask, upstream, bytes).is_ok(),
                         (None, _) => self.streams.ask(StreamAsk::new(ask, Target::tcp(upstream), bytes)),
                     };
                     if !sent {
@@ -214,7 +227,6 @@ impl Loop {
                 Effect::Forget { ask } => self.udp.forget(ask),
             }
         }
-        self.flush();
     }
 
     fn respond(&mut self, client: ClientRef, bytes: Vec<u8>) {
