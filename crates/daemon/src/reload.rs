@@ -212,6 +212,8 @@ mod tests {
             client_names_zone: None,
             client_names_ttl: 60,
             patience_factor: 1,
+            validate: false,
+            negative_trust_anchors: Vec::new(),
             allow: Vec::new(),
             rates: dns::Rates::default(),
         }

@@ -30,8 +30,8 @@ use crate::{
     control::{self, Control},
     dhcp_service::{COMMANDS_MAX, DhcpChannels, DhcpService, NameChange},
     dns::{
-        CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, raise_descriptor_limit, restore,
-        thread_count,
+        CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, TrustAnchorError,
+        raise_descriptor_limit, restore, thread_count, trust_anchors,
     },
     http_service::BoundedListener,
     incidents::IncidentBook,
@@ -178,6 +178,9 @@ pub enum StartError {
     /// The DNS settings contradict themselves.
     #[error("the DNS settings are wrong")]
     Dns(#[from] dns::SettingsError),
+    /// No trust anchors to check signatures with.
+    #[error("DNS cannot check signatures")]
+    TrustAnchors(#[from] TrustAnchorError),
     /// A certificate cannot be used.
     #[error("the certificates of DNS cannot be used")]
     Certificate(#[from] CertificateError),
@@ -341,6 +344,10 @@ pub fn start(
         sockets: sockets.dns,
         certificate: services.dns_serving.certificate.clone().map(ServerTls::load).transpose()?.map(Arc::new),
         trust: ClientTls::load(services.dns_serving.trust.as_deref())?,
+        anchors: match services.dns_serving.validate {
+            true => Some(trust_anchors(services.dns_serving.trust_anchors.as_deref())?),
+            false => None,
+        },
         upstreams: services.dns_serving.upstreams.clone(),
         clock: clock.clone(),
         names: names_receiver,

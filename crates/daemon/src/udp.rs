@@ -70,11 +70,12 @@ impl BatchSocket {
 
     /// Takes what is there, at most [`BATCH_MAX`] datagrams, and hands each to `each`. Returns how many.
     pub(crate) fn receive(&mut self, mut each: impl FnMut(&Datagram, &[u8])) -> io::Result<usize> {
-        let received: batch_io::Received = match batch_io::receive(self.socket.as_fd(), &mut self.buffer, self.octets_max) {
-            Ok(received) => received,
-            Err(error) if says_nothing_about_us(&error) => return Ok(0),
-            Err(error) => return Err(error),
-        };
+        let received: batch_io::Received =
+            match batch_io::receive(self.socket.as_fd(), &mut self.buffer, self.octets_max) {
+                Ok(received) => received,
+                Err(error) if says_nothing_about_us(&error) => return Ok(0),
+                Err(error) => return Err(error),
+            };
         self.kernel_drops = received.kernel_drops.unwrap_or(self.kernel_drops);
         let octets = self.buffer.chunks_exact(self.octets_max);
         for (datagram, octets) in received.datagrams.iter().zip(octets).take(received.count) {

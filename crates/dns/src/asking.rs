@@ -83,7 +83,10 @@ impl Engine {
             Verdict::ServFail | Verdict::Rejected => self.on_refused(now, ask.0),
             Verdict::Answer(answer) => {
                 self.counters.upstream_answers += 1;
-                if let Some(id) = self.on_alive(now, ask.0).and_then(|asked| asked.pending) {
+                let Some(id) = self.on_alive(now, ask.0).and_then(|asked| asked.pending) else { return };
+                if self.wants_validation(now, id) {
+                    self.begin_validation(now, id, answer, bytes);
+                } else {
                     self.conclude(now, id, answer);
                 }
             }
@@ -115,6 +118,10 @@ impl Engine {
         if pending.stale_at.is_some_and(|stale_at| stale_at <= now) {
             return self.on_clients_waited(now, id);
         }
+        if pending.held.is_some() {
+            // Its validation takes too long.
+            return self.fail(now, id);
+        }
         let (asks, is_last) = (pending.asks.clone(), pending.give_up <= now);
         for ask in asks {
             let Some(asked) = self.inflight.ask(ask).filter(|asked| !asked.is_settled) else { continue };
@@ -134,7 +141,7 @@ impl Engine {
         }
         self.counters.upstream_probes += 1;
         let question = [&[0], rtype::NS.to_be_bytes().as_slice(), &CLASS_IN.to_be_bytes()].concat();
-        let id = self.send_ask(now, None, upstream, Transport::Udp, &question, 0, false);
+        let id = self.send_ask(now, None, upstream, Transport::Udp, &question, 0, (false, false));
         self.upstreams.probe_sent(upstream, id);
     }
 
@@ -158,16 +165,24 @@ impl Engine {
         true
     }
 
+    fn wants_validation(&mut self, now: Timestamp, id: u64) -> bool {
+        let Some(pending) = self.inflight.get(id) else { return false };
+        let name = &pending.key[..pending.key.len().saturating_sub(3)];
+        self.validation.wants(now, name, pending.checking_disabled)
+    }
+
     fn ask(&mut self, now: Timestamp, id: u64, upstream: usize, transport: Transport) {
+        let is_validated = self.wants_validation(now, id);
         let Some(Pending { question, dnssec_ok, checking_disabled, .. }) = self.inflight.get(id) else { return };
         let (question, dnssec_ok) = (question.clone(), *dnssec_ok);
-        let flags = if *checking_disabled { CD } else { 0 };
+        let flags = if *checking_disabled || is_validated { CD } else { 0 };
         self.counters.upstream_asks += 1;
         if transport == Transport::Tcp {
             self.counters.upstream_asks_tcp += 1;
             self.inflight.extend_deadline(id, now + TCP_PATIENCE * self.patience_factor);
         }
-        self.send_ask(now, Some(id), upstream, transport, &question, flags, dnssec_ok);
+        let dnssec = (dnssec_ok, dnssec_ok || is_validated);
+        self.send_ask(now, Some(id), upstream, transport, &question, flags, dnssec);
     }
 
     #[expect(clippy::too_many_arguments, reason = "one place that builds a query, for questions and probes")]
@@ -179,14 +194,14 @@ impl Engine {
         transport: Transport,
         question: &[u8],
         flags: u16,
-        dnssec_ok: bool,
+        (dnssec_ok, wants_signatures): (bool, bool),
     ) -> u64 {
         let mut question: Box<[u8]> = question.into();
         if transport == Transport::Udp && self.upstreams.keeps_case(upstream) {
             mix_case(&mut question, &mut self.random);
         }
         let id = (self.random.next_u32() >> 16) as u16;
-        let bytes = query_bytes(id, flags, &question, dnssec_ok);
+        let bytes = query_bytes(id, flags, &question, wants_signatures);
         let ask =
             Ask { pending, upstream, transport, id, question, dnssec_ok, sent: now, unwanted: 0, is_settled: false };
         let ask = self.inflight.add_ask(ask);
@@ -301,7 +316,7 @@ impl Engine {
     }
 
     /// No upstream helped: what is known serves on (RFC 8767 section 4), else SERVFAIL is remembered (RFC 9520).
-    fn fail(&mut self, now: Timestamp, id: u64) {
+    pub(crate) fn fail(&mut self, now: Timestamp, id: u64) {
         let Some(pending) = self.inflight.get(id) else { return };
         if self.cache.refresh_failed(now, &pending.key) {
             self.answer_waiters_with_known(now, id);
@@ -319,7 +334,7 @@ impl Engine {
     }
 
     /// Answers everyone who waits, keeps the answer, closes the sockets.
-    fn conclude(&mut self, now: Timestamp, id: u64, answer: Answer) {
+    pub(crate) fn conclude(&mut self, now: Timestamp, id: u64, answer: Answer) {
         let Some(pending) = self.inflight.get(id) else { return };
         let (waiters, key) = (std::mem::take(&mut pending.waiters), Arc::clone(&pending.key));
         for waiter in &waiters {
@@ -340,7 +355,7 @@ impl Engine {
         }
     }
 
-    fn forget(&mut self, ask: u64) -> Option<Ask> {
+    pub(crate) fn forget(&mut self, ask: u64) -> Option<Ask> {
         let asked = self.inflight.remove_ask(ask)?;
         self.effects.push_back(Effect::Forget { ask: AskId(ask) });
         Some(asked)

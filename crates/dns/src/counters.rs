@@ -62,6 +62,7 @@ impl Counters {
             Transport::Tcp => self.queries_tcp += 1,
             Transport::Tls => self.queries_tls += 1,
             Transport::Https => self.queries_https += 1,
+            Transport::Own => self.queries_own += 1,
         }
     }
 
@@ -101,6 +102,14 @@ totals! {
         pub queries_tls: u64,
         /// Messages from clients over HTTPS (RFC 8484).
         pub queries_https: u64,
+        /// Questions of our own validator.
+        pub queries_own: u64,
+        /// Answers of upstreams given to the validator.
+        pub validations: u64,
+        /// Of these, found secure.
+        pub secure: u64,
+        /// Of these, found bogus and answered SERVFAIL.
+        pub bogus: u64,
         /// Questions for type A, refused and malformed queries left out; so the four below.
         pub type_a: u64,
         /// Questions for type AAAA.

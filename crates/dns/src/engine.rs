@@ -24,6 +24,7 @@ use crate::{
     reply::{Freshness, Reply, refuse, reply},
     special::SpecialNames,
     upstream::Upstreams,
+    validation::{Policy, ValidationId},
     wire::{CD, EDE_OTHER, RCODE, RD, rcode, rtype, u16_at},
     worker::sign,
     writer::Answer,
@@ -47,6 +48,8 @@ pub enum Transport {
     Tls,
     /// A request each (RFC 8484). Clients only.
     Https,
+    /// No way at all: what validation asks of its own engine.
+    Own,
 }
 
 impl Transport {
@@ -57,7 +60,7 @@ impl Transport {
 
     /// Nobody on the way can read along.
     pub(crate) fn is_encrypted(self) -> bool {
-        matches!(self, Self::Tls | Self::Https)
+        matches!(self, Self::Tls | Self::Https | Self::Own)
     }
 }
 
@@ -97,6 +100,13 @@ pub enum Effect {
         /// The message.
         bytes: Vec<u8>,
     },
+    /// Check the signatures of an answer. What is needed for it is asked through this engine, with DO and CD set.
+    Validate {
+        /// Repeated in [`Engine::on_validated`].
+        validation: ValidationId,
+        /// The message as the upstream sent it.
+        bytes: Vec<u8>,
+    },
     /// Close the socket of an ask; nothing more is expected from it.
     Forget {
         /// Which.
@@ -126,6 +136,7 @@ pub struct Engine {
     pub(crate) random: ChaCha12Rng,
     pub(crate) counters: Counters,
     pub(crate) waits: Waits,
+    pub(crate) validation: Policy,
     pub(crate) effects: VecDeque<Effect>,
     pending_max: usize,
     waiters_max: usize,
@@ -151,6 +162,7 @@ impl Engine {
             random,
             counters: Counters::default(),
             waits: Waits::default(),
+            validation: Policy { is_on: settings.validate, negative_anchors: settings.checked_negative_anchors()? },
             effects: VecDeque::new(),
             pending_max: settings.pending_max,
             waiters_max: settings.waiters_max,

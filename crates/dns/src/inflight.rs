@@ -12,6 +12,7 @@ use crate::{
     ClientRef, Transport,
     query::{Edns, Head},
     upstream::Mask,
+    writer::Answer,
 };
 
 /// A client that waits, with all that its reply must repeat.
@@ -43,6 +44,8 @@ pub(crate) struct Pending {
     pub(crate) dnssec_ok: bool,
     pub(crate) checking_disabled: bool,
     pub(crate) waiters: Vec<Waiter>,
+    /// An answer that is being validated.
+    pub(crate) held: Option<Answer>,
     /// Asks not yet settled; a late answer to an early ask is as good as any.
     pub(crate) asks: Vec<u64>,
     pub(crate) attempts: usize,
@@ -72,6 +75,7 @@ pub(crate) struct Ask {
     pub(crate) id: u16,
     /// Name, type and class, in the case sent.
     pub(crate) question: Box<[u8]>,
+    /// DNSSEC records are wanted by who asked us.
     pub(crate) dnssec_ok: bool,
     pub(crate) sent: Timestamp,
     /// Packets that arrived for it and were not its answer.
@@ -126,6 +130,7 @@ impl Inflight {
             dnssec_ok: head.edns.is_some_and(|edns| edns.dnssec_ok),
             checking_disabled: head.flags & crate::wire::CD != 0,
             waiters: waiter.into_iter().collect(),
+            held: None,
             asks: Vec::new(),
             attempts: 0,
             tried: Mask::default(),

@@ -1,7 +1,7 @@
 //! DNS for an event: a caching forwarder that answers the event's own zones and the names of DHCP clients itself.
 //!
 //! It never opens a socket, reads a clock or takes randomness from the air: it is told the time, bytes and a seed,
-//! and answers with [`Effect`]s. It never recurses, validates or logs names.
+//! and answers with [`Effect`]s. It never recurses, checks signatures or logs names.
 //!
 //! Start at [`Engine`]. A driver calls [`Engine::on_query`] with what clients send, opens a socket for every
 //! [`Effect::Ask`] and hands what arrives there to [`Engine::on_answer`], calls [`Engine::on_deadline`] at
@@ -13,7 +13,7 @@
 //! `inflight` and `upstream` ask; `upstream_answer` decides what of an answer is believed; `explain` tells an
 //! operator why.
 //!
-//! A [`Worker`] answers from the cache on a thread of its own; `gate` and `cookie` decide whom.
+//! `validation` decides what has to be validated and what follows from it. A [`Worker`] answers from the cache on a thread of its own; `gate` and `cookie` decide whom.
 //!
 //! RFCs: 1034, 1035, 2181, 2308, 3597, 4343, 5452, 6303, 6761, 6891, 7766, 7830, 7873, 8375, 8467, 8482, 8767, 8880, 8914,
 //! 9018, 9462, 9476, 9520, 9619.
@@ -38,6 +38,7 @@ mod settings;
 mod special;
 mod upstream;
 mod upstream_answer;
+mod validation;
 mod wire;
 mod worker;
 mod writer;
@@ -53,4 +54,5 @@ pub use explain::{AskError, Cached, Explanation, Flush, Shape, Source};
 pub use gate::Rates;
 pub use settings::{Record, RecordData, Settings, SettingsError, UPSTREAMS_MAX, Zone};
 pub use upstream::UpstreamHealth;
+pub use validation::{ValidationId, Validity};
 pub use worker::{Verdict, Worker};

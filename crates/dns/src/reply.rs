@@ -4,7 +4,7 @@ use crate::{
     Transport,
     query::{Edns, Head},
     wire::{
-        CD, EDE_STALE_ANSWER, EDE_STALE_NXDOMAIN_ANSWER, HEADER_LEN, MESSAGE_LEN_MAX, OPCODE, OPTION_COOKIE,
+        AD, CD, EDE_STALE_ANSWER, EDE_STALE_NXDOMAIN_ANSWER, HEADER_LEN, MESSAGE_LEN_MAX, OPCODE, OPTION_COOKIE,
         OPTION_EXTENDED_ERROR, OPTION_PADDING, QR, RA, RCODE, RD, TC, UDP_LEN_MAX, UDP_LEN_MIN, rcode, rtype, u16_at,
     },
     writer::Answer,
@@ -40,7 +40,8 @@ pub(crate) fn reply(head: &Head<'_>, transport: Transport, answer: &Answer, fres
 /// Appends the reply to `out`; true when it had to be cut to TC=1.
 ///
 /// The client's question is copied over ours octet by octet: both have the same length, so pointers stay valid and
-/// its mixed case comes back (draft-vixie-dnsext-dns0x20). AD is never set: nothing was validated here.
+/// its mixed case comes back (draft-vixie-dnsext-dns0x20). AD is set on what was validated here, for who asks for it
+/// (RFC 6840 section 5.8).
 pub(crate) fn append_reply(
     out: &mut Vec<u8>,
     head: &Head<'_>,
@@ -59,7 +60,9 @@ pub(crate) fn append_reply(
     out.extend_from_slice(if is_truncated { &answer.wire[..question_end] } else { &answer.wire });
     let bytes = &mut out[begin..];
     bytes[0..2].copy_from_slice(&head.id.to_be_bytes());
-    let flags = u16::from_be_bytes([bytes[2], bytes[3]]) | response_flags(head) | if is_truncated { TC } else { 0 };
+    let wants_ad = head.flags & AD != 0 || head.edns.is_some_and(|edns| edns.dnssec_ok);
+    let known = u16::from_be_bytes([bytes[2], bytes[3]]) & if wants_ad { !0 } else { !AD };
+    let flags = known | response_flags(head) | if is_truncated { TC } else { 0 };
     bytes[2..4].copy_from_slice(&flags.to_be_bytes());
     bytes[HEADER_LEN..question_end].copy_from_slice(head.question);
     if is_truncated {
@@ -108,7 +111,7 @@ fn response_flags(head: &Head<'_>) -> u16 {
 fn limit(head: &Head<'_>, transport: Transport) -> usize {
     match transport {
         Transport::Udp => usize::from(head.edns.map_or(UDP_LEN_MIN, |edns| edns.udp_len_max)),
-        Transport::Tcp | Transport::Tls | Transport::Https => MESSAGE_LEN_MAX,
+        Transport::Tcp | Transport::Tls | Transport::Https | Transport::Own => MESSAGE_LEN_MAX,
     }
 }
 

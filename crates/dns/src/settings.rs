@@ -8,7 +8,7 @@ use std::{
 use ipnet::IpNet;
 use thiserror::Error;
 
-use crate::Rates;
+use crate::{Rates, name::from_text};
 
 /// Upstreams the engine can score.
 pub const UPSTREAMS_MAX: usize = 16;
@@ -38,6 +38,10 @@ pub struct Settings {
     /// How many times longer upstreams are waited for, in the engine's time: 1 in service; in a rehearsal, whose time
     /// runs faster than the network, the factor by which it does. At least 1.
     pub patience_factor: u32,
+    /// Answers of upstreams are validated (RFC 4035); the driver has a validator with trust anchors.
+    pub validate: bool,
+    /// Names at and below which they are not (negative trust anchors, RFC 7646).
+    pub negative_trust_anchors: Vec<String>,
     /// Networks whose clients are served; empty: all. Others are refused.
     pub allow: Vec<IpNet>,
     /// Queries per second that one client and one network may send.
@@ -142,6 +146,12 @@ impl Settings {
             return Err(SettingsError::TooManyUpstreams { count: upstreams.len() });
         }
         Ok(upstreams)
+    }
+
+    /// Folded, in wire form.
+    pub(crate) fn checked_negative_anchors(&self) -> Result<Box<[Box<[u8]>]>, SettingsError> {
+        let wire = |name: &String| from_text(name).ok_or_else(|| SettingsError::BadName { name: name.clone() });
+        self.negative_trust_anchors.iter().map(wire).collect()
     }
 
     /// A listener on the unspecified address hears every loopback address as well.

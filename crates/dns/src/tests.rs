@@ -9,6 +9,7 @@ mod memory;
 mod simulation;
 mod stale;
 mod upstreams;
+mod validation;
 mod worker;
 
 use std::{
@@ -24,7 +25,8 @@ use domain::{
 use model::Timestamp;
 
 use crate::{
-    AskId, ClientRef, Effect, Engine, Rates, Record, RecordData, Settings, Transport, Zone, authority, client,
+    AskId, ClientRef, Effect, Engine, Rates, Record, RecordData, Settings, Transport, ValidationId, Zone, authority,
+    client,
 };
 
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_568_595_600);
@@ -80,6 +82,8 @@ pub(crate) fn settings() -> Settings {
         client_names_zone: Some("clients.event.example".into()),
         client_names_ttl: 60,
         patience_factor: 1,
+        validate: false,
+        negative_trust_anchors: Vec::new(),
         allow: Vec::new(),
         rates: Rates::default(),
     }
@@ -101,12 +105,20 @@ pub(crate) struct Rig {
     pub(crate) replies: Vec<(ClientRef, Vec<u8>)>,
     pub(crate) asked: Vec<Asked>,
     pub(crate) forgotten: Vec<AskId>,
+    pub(crate) validations: Vec<(ValidationId, Vec<u8>)>,
 }
 
 impl Rig {
     pub(crate) fn new(settings: Settings) -> Self {
         let engine = Engine::new(settings, 7).unwrap();
-        Self { engine, now: START, replies: Vec::new(), asked: Vec::new(), forgotten: Vec::new() }
+        Self {
+            engine,
+            now: START,
+            replies: Vec::new(),
+            asked: Vec::new(),
+            forgotten: Vec::new(),
+            validations: Vec::new(),
+        }
     }
 
     pub(crate) fn collect(&mut self) {
@@ -116,6 +128,7 @@ impl Rig {
                 Effect::Ask { ask, upstream, transport, bytes } => {
                     self.asked.push(Asked { ask, upstream, transport, bytes });
                 }
+                Effect::Validate { validation, bytes } => self.validations.push((validation, bytes)),
                 Effect::Forget { ask } => self.forgotten.push(ask),
             }
         }

@@ -23,6 +23,8 @@ pub(crate) const TC: u16 = 0x0200;
 pub(crate) const RD: u16 = 0x0100;
 /// Recursion available.
 pub(crate) const RA: u16 = 0x0080;
+/// Authentic data (RFC 4035 section 3.2.3).
+pub(crate) const AD: u16 = 0x0020;
 /// Checking disabled (RFC 4035 section 3.2.2).
 pub(crate) const CD: u16 = 0x0010;
 /// The four bits of the response code.
@@ -88,6 +90,8 @@ pub(crate) const OPTION_PADDING: u16 = 12;
 /// EDNS option code of extended errors (RFC 8914 section 2).
 pub(crate) const OPTION_EXTENDED_ERROR: u16 = 15;
 
+/// Extended DNS error "DNSSEC Bogus" (RFC 8914 section 4.7).
+pub(crate) const EDE_DNSSEC_BOGUS: u16 = 6;
 /// Extended DNS error "Prohibited" (RFC 8914 section 4.19): the client is not in the access list.
 pub(crate) const EDE_PROHIBITED: u16 = 18;
 /// Extended DNS error "Stale Answer" (RFC 8914 section 4.4).

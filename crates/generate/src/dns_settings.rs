@@ -40,6 +40,10 @@ pub struct DnsServing {
     pub trust: Option<PathBuf>,
     /// Our certificate, for DNS over TLS and HTTPS.
     pub certificate: Option<DnsCertificate>,
+    /// Answers are validated.
+    pub validate: bool,
+    /// File of DS or DNSKEY records; without one, those of the real root.
+    pub trust_anchors: Option<PathBuf>,
 }
 
 impl DnsServing {
@@ -47,6 +51,9 @@ impl DnsServing {
     pub fn in_directory(mut self, directory: &Path) -> Self {
         if let Some(trust) = &mut self.trust {
             *trust = directory.join(&*trust);
+        }
+        if let Some(anchors) = &mut self.trust_anchors {
+            *anchors = directory.join(&*anchors);
         }
         if let Some(DnsCertificate { certificate, key }) = &mut self.certificate {
             (*certificate, *key) = (directory.join(&*certificate), directory.join(&*key));
@@ -57,7 +64,13 @@ impl DnsServing {
 
 pub(crate) fn dns_serving(plan: &Plan) -> DnsServing {
     let dns = &plan.services.dns;
-    DnsServing { upstreams: dns.upstreams.clone(), trust: dns.trust.clone(), certificate: dns.certificate.clone() }
+    DnsServing {
+        upstreams: dns.upstreams.clone(),
+        trust: dns.trust.clone(),
+        certificate: dns.certificate.clone(),
+        validate: dns.validate,
+        trust_anchors: dns.trust_anchors.clone(),
+    }
 }
 
 pub(crate) fn dns_settings(plan: &Plan) -> Settings {
@@ -95,6 +108,8 @@ pub(crate) fn dns_settings(plan: &Plan) -> Settings {
         client_names_zone: Some(domain.to_owned()),
         client_names_ttl: CLIENT_TTL,
         patience_factor: 1,
+        validate: plan.services.dns.validate,
+        negative_trust_anchors: plan.services.dns.insecure.clone(),
         allow: served_networks(plan),
         rates: Rates { client: plan.services.dns.client_rate, prefix: plan.services.dns.network_rate },
     }

@@ -539,6 +539,12 @@ pub struct Dns {
     pub certificate: Option<DnsCertificate>,
     /// Bytes of answers kept; default 64 MiB.
     pub cache_bytes_max: u64,
+    /// Signatures (DNSSEC) of answers are checked; default false.
+    pub validate: bool,
+    /// File of DS or DNSKEY records to begin from, in place of the real root's.
+    pub trust_anchors: Option<PathBuf>,
+    /// Names at and below which signatures are not checked (RFC 7646).
+    pub insecure: Vec<String>,
     /// Who is served; empty: the plan's networks, and private-use and link-local addresses.
     pub allow: Vec<IpNet>,
     /// Queries per second that one client may send; `None`: no limit.

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dns::{ClientRef, Effect, Engine, Transport};
+use dns::{ClientRef, Effect, Engine, Transport, Validity};
 use foldhash::fast::RandomState;
 use model::Timestamp;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
@@ -29,6 +29,7 @@ use super::{
     clients_udp::{Origin, UdpCounters},
     connections::Connections,
     inbox::{Inbound, Inbox, ReplyTo},
+    validator::ValidatorHandle,
 };
 use crate::{
     batch_io::Outgoing,
@@ -59,6 +60,8 @@ pub(crate) struct EngineThread {
     pub(crate) sockets: Vec<Arc<UdpSocket>>,
     pub(crate) udp: UdpAsks,
     pub(crate) streams: StreamAsks,
+    /// Where signatures are checked, if they are.
+    pub(crate) validator: Option<ValidatorHandle>,
     /// Upstreams that are never asked in clear text.
     pub(crate) targets: HashMap<SocketAddr, Target>,
     pub(crate) connections: Arc<Connections>,
@@ -72,7 +75,7 @@ pub(crate) struct EngineThread {
 impl EngineThread {
     /// Serves until told to stop.
     pub(crate) fn run(self) -> io::Result<()> {
-        let Self { engine, totals, inbox, sockets, udp, streams, targets, .. } = self;
+        let Self { engine, totals, inbox, sockets, udp, streams, validator, targets, .. } = self;
         let (connections, counters, clock, names, view, stop) =
             (self.connections, self.counters, self.clock, self.names, self.view, self.stop);
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
@@ -83,6 +86,7 @@ impl EngineThread {
             totals,
             udp,
             streams,
+            validator,
             targets,
             replies,
             sockets,
@@ -145,6 +149,7 @@ struct Loop {
     totals: Arc<WorkerTotals>,
     udp: UdpAsks,
     streams: StreamAsks,
+    validator: Option<ValidatorHandle>,
     targets: HashMap<SocketAddr, Target>,
     /// Replies of this turn by socket.
     replies: Vec<Vec<(SocketAddr, Origin, Vec<u8>)>>,
@@ -172,6 +177,7 @@ impl Loop {
                 Inbound::Refresh { bytes } => self.engine.refresh(now, &bytes),
                 Inbound::Answer { ask, from, bytes } => self.engine.on_answer(now, ask, from, &bytes),
                 Inbound::AskFailed { ask } => self.engine.on_ask_failed(now, ask),
+                Inbound::Validated { validation, validity } => self.engine.on_validated(now, validation, validity),
                 Inbound::Command(command) => command(&mut self.engine, now),
             }
         }
@@ -222,6 +228,11 @@ impl Loop {
                     };
                     if !sent {
                         self.engine.on_ask_failed(now, ask);
+                    }
+                }
+                Effect::Validate { validation, bytes } => {
+                    if !self.validator.as_ref().is_some_and(|validator| validator.validate(validation, bytes)) {
+                        self.engine.on_validated(now, validation, Validity::Unknown);
                     }
                 }
                 Effect::Forget { ask } => self.udp.forget(ask),

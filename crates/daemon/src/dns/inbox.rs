@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-use dns::{AskId, Transport};
+use dns::{AskId, Transport, ValidationId, Validity};
 use model::Timestamp;
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use tokio::sync::{mpsc, oneshot};
@@ -30,6 +30,8 @@ pub(crate) enum Inbound {
     Answer { ask: AskId, from: std::net::SocketAddr, bytes: Vec<u8> },
     /// The stream of an ask could not be opened or has ended.
     AskFailed { ask: AskId },
+    /// An answer has been validated.
+    Validated { validation: ValidationId, validity: Validity },
     /// Something an operator asked for.
     Command(Command),
 }

@@ -24,6 +24,7 @@ mod listen;
 mod memory_keeper;
 mod operator;
 mod tls;
+mod validator;
 
 use std::{
     fs::File,
@@ -32,6 +33,7 @@ use std::{
     thread,
 };
 
+use domain::dnssec::validator::anchor::TrustAnchors;
 use generate::DnsUpstream;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rand::SeedableRng;
@@ -39,6 +41,8 @@ use rand_chacha::ChaCha12Rng;
 use store::StateDir;
 use tokio::sync::mpsc;
 
+pub(crate) use self::validator::TrustAnchorError;
+pub(crate) use self::validator::trust_anchors;
 use self::{
     ask_stream::{StreamAskThread, Target},
     ask_udp::UdpAsks,
@@ -49,6 +53,7 @@ use self::{
     engine_thread::EngineThread,
     inbox::Inbox,
     memory_keeper::MemoryKeeper,
+    validator::ValidatorThread,
 };
 pub(crate) use self::{
     inbox::EngineHandle,
@@ -98,6 +103,8 @@ pub(crate) struct DnsService {
     pub(crate) sockets: DnsSockets,
     pub(crate) certificate: Option<Arc<ServerTls>>,
     pub(crate) trust: ClientTls,
+    /// With these the answers of upstreams are validated.
+    pub(crate) anchors: Option<TrustAnchors>,
     /// Upstreams with their protocols.
     pub(crate) upstreams: Vec<DnsUpstream>,
     pub(crate) clock: Clock,
@@ -114,7 +121,7 @@ pub(crate) type Work = Box<dyn FnOnce() -> io::Result<()> + Send>;
 impl DnsService {
     /// The threads' names and work, and the way to the engine.
     pub(crate) fn threads(self) -> io::Result<(Vec<(&'static str, Work)>, EngineHandle)> {
-        let Self { engine, sockets, certificate, trust, upstreams, clock, names, view, state, stop } = self;
+        let Self { engine, sockets, certificate, trust, anchors, upstreams, clock, names, view, state, stop } = self;
         let (handle, inbox) = Inbox::new()?;
         let (streams, asks) = StreamAskThread::new(handle.clone(), trust, Arc::clone(&stop));
         let (connections, counters) = (Arc::new(Connections::default()), Arc::new(UdpCounters::default()));
@@ -124,6 +131,8 @@ impl DnsService {
         let mut worker =
             || workers.pop().ok_or_else(|| io::Error::other("a thread for clients more than there are cores"));
         let keeper = MemoryKeeper { memory: engine.memory(), state, clock: clock.clone(), stop: Arc::clone(&stop) };
+        let validator = anchors.map(|anchors| ValidatorThread::new(anchors, handle.clone(), Arc::clone(&stop)));
+        let (validator, validations) = validator.unzip();
         let thread = EngineThread {
             engine,
             totals,
@@ -131,6 +140,7 @@ impl DnsService {
             sockets: sockets.udp_by_number(),
             udp: UdpAsks::new(unguessable()?),
             streams,
+            validator,
             targets: upstreams.into_iter().filter_map(Target::encrypted).collect(),
             connections: Arc::clone(&connections),
             counters: Arc::clone(&counters),
@@ -141,6 +151,9 @@ impl DnsService {
         };
         let mut threads: Vec<(&'static str, Work)> =
             vec![("dns", Box::new(move || thread.run())), ("dns-upstreams", Box::new(move || asks.run()))];
+        if let Some(validations) = validations {
+            threads.push(("dns-validation", Box::new(move || validations.run())));
+        }
         threads.push(("dns-memory", Box::new(move || keeper.run())));
         let DnsSockets { udp, tcp, tls, https, .. } = sockets;
         for (number, sockets) in udp.into_iter().enumerate() {

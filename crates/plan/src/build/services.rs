@@ -177,6 +177,14 @@ impl Build {
             trust: path(table.and_then(|table| table.trust.as_ref())),
             certificate,
             cache_bytes_max,
+            validate: table.and_then(|table| table.validate.as_ref()).is_some_and(|stated| stated.value),
+            trust_anchors: path(table.and_then(|table| table.trust_anchors.as_ref())),
+            insecure: table
+                .and_then(|table| table.insecure.as_ref())
+                .iter()
+                .flat_map(|many| &many.0)
+                .map(|name| name.value.0.clone())
+                .collect(),
             allow: table
                 .and_then(|table| table.allow.as_ref())
                 .iter()

@@ -492,6 +492,12 @@ shape! {
         key: Option<At<Text>>,
         /// Bytes of answers kept. Default: 64MiB.
         cache: Option<At<Bytes>>,
+        /// Signatures (DNSSEC) of answers are checked. Default: false.
+        validate: Option<At<bool>>,
+        /// File of DS or DNSKEY records to begin from. Default: the keys of the root zone.
+        trust_anchors: Option<At<Text>>,
+        /// Names at and below which signatures are not checked.
+        insecure: Option<Many<Text>>,
         /// Who is served: addresses and prefixes. Default: the plan's networks, and private-use and link-local addresses.
         allow: Option<Many<Network>>,
         /// Queries per second that one client (an IPv4 address, an IPv6 /64) may send. Default: no limit.

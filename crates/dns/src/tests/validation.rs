@@ -1,0 +1,166 @@
+//! What the engine does with a validator's word (RFC 4035 section 4, RFC 6840 section 5).
+
+use super::*;
+use crate::Validity;
+
+fn validating() -> Rig {
+    let insecure = vec!["corp.example".to_owned()];
+    Rig {
+        now: Timestamp::from_secs(1_780_000_000),
+        ..Rig::new(Settings { validate: true, negative_trust_anchors: insecure, ..settings() })
+    }
+}
+
+fn query(name: &str, flags: u8, dnssec_ok: bool) -> Vec<u8> {
+    let mut bytes = client::query(7, name, client::TYPE_A, true);
+    bytes[3] |= flags;
+    let ttl_at = bytes.len() - 6 + 2;
+    bytes[ttl_at] = if dnssec_ok { 0x80 } else { 0 };
+    bytes
+}
+
+const AD: u8 = 0x20;
+const CD: u8 = 0x10;
+
+/// Asks, answers as the make-believe internet, and leaves the answer with the validator.
+fn begin(rig: &mut Rig, name: &str) -> ValidationId {
+    rig.query(udp(5_000), &query(name, 0, true));
+    let asked = rig.take_ask();
+    assert_eq!(asked.bytes[3] & CD, CD, "RFC 6840 section 5.9");
+    assert_eq!(asked.bytes[asked.bytes.len() - 4] & 0x80, 0x80, "RFC 4035 section 4.1: DO is set");
+    let answer = authority::answer(&asked.bytes).unwrap();
+    rig.answer(&asked, &answer);
+    assert!(rig.replies.is_empty(), "nobody gets what is not validated");
+    let (validation, bytes) = rig.validations.pop().unwrap();
+    assert_eq!(bytes, answer);
+    validation
+}
+
+fn end(rig: &mut Rig, validation: ValidationId, validity: Validity) {
+    rig.engine.on_validated(rig.now, validation, validity);
+    rig.collect();
+}
+
+/// RFC 4035 section 3.2.3, RFC 6840 section 5.8: AD for who asks for it, on what was validated here, also from the cache.
+#[test]
+fn secure_answers_have_ad_for_who_asks() {
+    let mut rig = validating();
+    let validation = begin(&mut rig, "www.example.org");
+    end(&mut rig, validation, Validity::Secure);
+    assert!(show(&rig.take_reply()).starts_with("NOERROR rd ra ad;"));
+    for (flags, dnssec_ok, has_ad) in [(0, true, true), (AD, false, false), (0, false, false)] {
+        rig.query(udp(5_001), &query("www.example.org", flags, dnssec_ok));
+        if !dnssec_ok && rig.replies.is_empty() {
+            // Without DO it is another answer, and validated as well.
+            let asked = rig.take_ask();
+            let answer = authority::answer(&asked.bytes).unwrap();
+            rig.answer(&asked, &answer);
+            let (validation, _) = rig.validations.pop().unwrap();
+            end(&mut rig, validation, Validity::Secure);
+            assert_eq!(rig.take_reply()[3] & AD, flags & AD, "AD in the query asks for it");
+            continue;
+        }
+        assert_eq!(rig.take_reply()[3] & AD != 0, has_ad, "flags {flags}, DO {dnssec_ok}");
+    }
+    assert_eq!((rig.engine.counters().validations, rig.engine.counters().secure), (2, 2));
+}
+
+#[test]
+fn insecure_answers_are_plain() {
+    let mut rig = validating();
+    let validation = begin(&mut rig, "www.example.org");
+    end(&mut rig, validation, Validity::Insecure);
+    assert!(show(&rig.take_reply()).starts_with("NOERROR rd ra;"));
+}
+
+/// RFC 4035 sections 4.7 and 5.5: SERVFAIL, remembered for a short time; RFC 8914 says why; who checks himself gets the data.
+#[test]
+fn bogus_answers_are_servfail_but_for_cd() {
+    let mut rig = validating();
+    let validation = begin(&mut rig, "www.example.org");
+    end(&mut rig, validation, Validity::Bogus(7));
+    assert!(show(&rig.take_reply()).contains("SERVFAIL"));
+    rig.query(udp(5_001), &query("www.example.org", 0, true));
+    assert!(show(&rig.take_reply()).contains("ede 7"), "from the cache");
+    rig.query(udp(5_002), &query("www.example.org", CD, true));
+    let asked = rig.take_ask();
+    let answer = authority::answer(&asked.bytes).unwrap();
+    rig.answer(&asked, &answer);
+    assert!(rig.validations.is_empty());
+    assert!(show(&rig.take_reply()).starts_with("NOERROR rd ra cd;"));
+    rig.wait(Duration::from_secs(31));
+    begin(&mut rig, "www.example.org");
+    assert_eq!(rig.engine.counters().bogus, 1);
+}
+
+/// A validator that cannot know, or says nothing, is a failed upstream: clients get SERVFAIL in time, never a wrong answer.
+#[test]
+fn without_a_judgement_there_is_no_answer() {
+    for says in [Some(Validity::Unknown), None] {
+        let mut rig = validating();
+        let validation = begin(&mut rig, "www.example.org");
+        match says {
+            Some(validity) => end(&mut rig, validation, validity),
+            None => rig.wait(Duration::from_secs(5)),
+        }
+        assert!(show(&rig.take_reply()).starts_with("SERVFAIL"));
+        end(&mut rig, validation, Validity::Secure);
+        assert!(rig.replies.is_empty() && rig.engine.pending() == 0, "too late");
+    }
+}
+
+/// RFC 7646: names below a negative trust anchor; our own zones; a clock that was not set.
+#[test]
+fn what_is_not_validated() {
+    for (name, now_s) in [("www.corp.example", 1_780_000_000), ("www.example.org", 1_000_000)] {
+        let mut rig = Rig { now: Timestamp::from_secs(now_s), ..validating() };
+        rig.query(udp(5_000), &query(name, 0, true));
+        let asked = rig.take_ask();
+        assert_eq!(asked.bytes[3] & CD, 0);
+        let answer = authority::answer(&asked.bytes).unwrap();
+        rig.answer(&asked, &answer);
+        assert!(rig.validations.is_empty() && show(&rig.take_reply()).starts_with("NOERROR rd ra;"), "{name}");
+    }
+}
+
+/// RFC 4035 section 5.3.1: signatures that cannot be right are refused before any key is asked for.
+#[test]
+fn signatures_out_of_their_zone_are_bogus_at_a_glance() {
+    let signature = |labels: u8, signer: &[u8]| {
+        let mut rdata = vec![0, 1, 8, labels, 0, 0, 0, 60, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1, 1];
+        rdata.extend_from_slice(signer);
+        rdata.extend_from_slice(&[0; 64]);
+        rdata
+    };
+    let table = [
+        (signature(3, b"\x07example\x03org\0"), 1, true),
+        (signature(2, b"\x07EXAMPLE\x03org\0"), 1, true),
+        (signature(4, b"\x07example\x03org\0"), 1, false),
+        (signature(1, b"\x07example\x03org\0"), 1, false),
+        (signature(3, b"\x05other\x03org\0"), 1, false),
+        (signature(3, b"\xc0\x0c"), 1, false),
+        (vec![0, 1, 8], 1, false),
+        (signature(3, b"\x07example\x03org\0"), 65, false),
+    ];
+    for (rdata, count, is_sound) in table {
+        let mut rig = validating();
+        rig.query(udp(5_000), &query("www.example.org", 0, true));
+        let asked = rig.take_ask();
+        let end = asked.bytes.len() - 11;
+        let mut answer = asked.bytes[..end].to_vec();
+        answer[2] |= 0x80;
+        answer[6..12].copy_from_slice(&[0, count + 1, 0, 0, 0, 0]);
+        answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]);
+        for _ in 0..count {
+            answer.extend_from_slice(&[0xc0, 12, 0, 46, 0, 1, 0, 0, 0, 60]);
+            answer.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
+            answer.extend_from_slice(&rdata);
+        }
+        rig.answer(&asked, &answer);
+        if is_sound {
+            assert_eq!((rig.validations.len(), rig.replies.len()), (1, 0), "{rdata:?} {:?}", rig.engine.counters());
+        } else {
+            assert!(rig.validations.is_empty() && show(&rig.take_reply()).contains("ede 6"), "{rdata:?}");
+        }
+    }
+}
