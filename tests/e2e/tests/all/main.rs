@@ -9,6 +9,7 @@ mod clients;
 mod conflicts;
 mod dns;
 mod dns_transports;
+mod dns_validation;
 mod event;
 mod ipv6;
 mod load;
