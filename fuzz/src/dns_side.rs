@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use dns::{AskId, ClientRef, Effect, Engine, Record, RecordData, Settings, Transport, Zone, client};
+use dns::{AskId, ClientRef, Effect, Engine, Rates, Record, RecordData, Settings, Transport, Validity, Zone, client};
 use model::{HostName, Timestamp};
 
 use crate::Script;
@@ -96,6 +96,15 @@ impl Play {
                     check_reply(client.transport, &asked, &bytes);
                 }
                 Effect::Ask { ask, upstream, bytes, .. } => self.asks.push((ask, upstream, bytes)),
+                // What is checked is as hostile as what was sent: any verdict may come of it.
+                Effect::Validate { validation, bytes } => {
+                    let verdict = match bytes.iter().fold(0, |sum: u8, octet| sum.wrapping_add(*octet)) % 3 {
+                        0 => Validity::Secure,
+                        1 => Validity::Insecure,
+                        _ => Validity::Bogus(6),
+                    };
+                    self.engine.on_validated(self.now, validation, verdict);
+                }
                 Effect::Forget { .. } => {}
             }
         }
@@ -287,6 +296,10 @@ fn engine() -> Engine {
         client_names_zone: Some("clients.event.example".into()),
         client_names_ttl: 60,
         patience_factor: 1,
+        validate: true,
+        negative_trust_anchors: vec!["a.example.net".into()],
+        allow: vec!["0.0.0.0/0".parse().expect("a network")],
+        rates: Rates::default(),
     };
     Engine::new(settings, 7).expect("the settings are fixed")
 }
