@@ -4,7 +4,7 @@ use std::{
     time::Duration,
 };
 
-use dns::{AskId, ClientRef, Effect, Engine, Rates, Record, RecordData, Settings, Transport, Validity, Zone, client};
+use dns::{AskId, ClientRef, Effect, Engine, Nat64, Rates, Record, RecordData, Settings, Transport, Validity, Zone, client};
 use model::{HostName, Timestamp};
 
 use crate::Script;
@@ -300,6 +300,10 @@ fn engine() -> Engine {
         negative_trust_anchors: vec!["a.example.net".into()],
         allow: vec!["0.0.0.0/0".parse().expect("a network")],
         rates: Rates::default(),
+        nat64: vec![Nat64 {
+            clients: "198.51.100.0/29".parse().expect("a network"),
+            prefix: "64:ff9b::/96".parse().expect("a network"),
+        }],
     };
     Engine::new(settings, 7).expect("the settings are fixed")
 }

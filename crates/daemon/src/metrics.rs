@@ -291,11 +291,12 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
         ("upstream", counters.misses),
         ("joined", counters.joined),
         ("stale", counters.stale_answers),
+        ("translated", counters.translated),
     ];
     for (source, count) in answered {
         metrics.push(counter(
             "hotstage_dns_answers_total",
-            "DNS answers by where they came from; negative and stale ones are among the others as well",
+            "DNS answers by where they came from; negative, stale and translated ones are among the others as well",
             &[("source", source)],
             count,
         ));

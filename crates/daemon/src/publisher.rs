@@ -284,7 +284,7 @@ impl Publisher {
 /// What the store keeps of a moment: the series that the report is drawn from.
 fn samples(snapshot: &Snapshot, seen: &Seen) -> Vec<Sample> {
     let dns = &seen.dns.counters;
-    let hits = dns.cache_hits + dns.local_answers + dns.negative_hits;
+    let hits = dns.cache_hits + dns.local_answers;
     let mut samples = Vec::new();
     let mut add = |metric: &str, subject: String, value: f64| {
         samples.push(Sample { at: snapshot.at, metric: metric.to_owned(), subject, value });

@@ -204,18 +204,9 @@ mod tests {
                 records: records.iter().map(record).collect(),
                 ttl: 60,
             }],
-            upstreams: Vec::new(),
-            cache_bytes_max: 0,
-            pending_max: 1,
-            waiters_max: 1,
-            own_addresses: Vec::new(),
-            client_names_zone: None,
             client_names_ttl: 60,
             patience_factor: 1,
-            validate: false,
-            negative_trust_anchors: Vec::new(),
-            allow: Vec::new(),
-            rates: dns::Rates::default(),
+            ..dns::Settings::default()
         }
     }
 

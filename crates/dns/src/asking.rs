@@ -21,7 +21,7 @@ use rand::Rng;
 use crate::{
     AskId, Effect, Engine, Transport,
     inflight::{Ask, Pending, Waiter},
-    reply::{Freshness, reply},
+    reply::{Freshness, aged, reply},
     upstream_answer::{Asked, Verdict, judge},
     wire::{CD, CLASS_IN, EDE_NETWORK_ERROR, RD, UDP_LEN_MAX, rcode, rtype},
     writer::{Answer, Writer},
@@ -301,17 +301,27 @@ impl Engine {
     fn answer_waiters_with_known(&mut self, now: Timestamp, id: u64) {
         let Some(pending) = self.inflight.get(id) else { return };
         let waiters = &mut pending.waiters;
+        let mut followed = None;
         let replies = self.cache.known(now, &pending.key, |known| {
+            let (followers, waiters): (Vec<_>, Vec<_>) =
+                std::mem::take(waiters).into_iter().partition(Waiter::is_following);
+            followed = Some((followers, aged(known.answer, known.freshness)));
             let answer_one = |waiter: Waiter| {
                 let reply = reply(&waiter.head(), waiter.client.transport, known.answer, known.freshness);
                 (waiter.client, waiter.since, reply, known.freshness)
             };
-            std::mem::take(waiters).into_iter().map(answer_one).collect::<Vec<_>>()
+            waiters.into_iter().map(answer_one).collect::<Vec<_>>()
         });
         for (client, since, reply, freshness) in replies.into_iter().flatten() {
             self.waits.count(now.since(since));
             self.counters.stale_answers += u64::from(freshness == Freshness::Stale);
             self.send(client, reply.bytes, reply.is_truncated);
+        }
+        let (followers, answer) = followed.unzip();
+        for waiter in followers.into_iter().flatten() {
+            if let Some(answer) = &answer {
+                self.follow(now, waiter, answer);
+            }
         }
     }
 
@@ -337,15 +347,24 @@ impl Engine {
     pub(crate) fn conclude(&mut self, now: Timestamp, id: u64, answer: Answer) {
         let Some(pending) = self.inflight.get(id) else { return };
         let (waiters, key) = (std::mem::take(&mut pending.waiters), Arc::clone(&pending.key));
+        let (followers, waiters): (Vec<_>, Vec<_>) = waiters.into_iter().partition(Waiter::is_following);
         for waiter in &waiters {
             self.waits.count(now.since(waiter.since));
             self.respond(waiter.client, &waiter.head(), &answer);
         }
+        let followed = (!followers.is_empty()).then(|| answer.clone());
         // Zones may have changed while the question was in flight.
         if self.local.zones.find(&key[..key.len().saturating_sub(3)]).is_none() {
             self.cache.insert(now, key, answer);
         }
         self.close(id);
+        // Last, for they may ask again.
+        for waiter in followers {
+            if let Some(answer) = &followed {
+                self.waits.count(now.since(waiter.since));
+                self.follow(now, waiter, answer);
+            }
+        }
     }
 
     fn close(&mut self, id: u64) {

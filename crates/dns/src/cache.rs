@@ -21,7 +21,10 @@ const SHARD_BYTES_MIN: usize = 1 << 20;
 /// More parts than threads, so that two seldom want the same.
 const SHARDS_MAX: usize = 64;
 
-/// Question as the cache and the in-flight table see it: folded name, type, DO and CD (RFC 4035 section 4.7).
+/// Above DO and CD in the last octet of a key.
+const VIEW_SHIFT: u32 = 2;
+
+/// Question as the cache and the in-flight table see it: folded name, type, DO and CD (RFC 4035 section 4.7), view.
 /// Class is always IN; id, buffer size, cookies and other options are no part of it.
 pub(crate) struct Key {
     bytes: [u8; NAME_LEN_MAX + 3],
@@ -37,6 +40,12 @@ impl Key {
         bytes[name_len..name_len + 2].copy_from_slice(&qtype.to_be_bytes());
         bytes[name_len + 2] = u8::from(dnssec_ok) | (u8::from(checking_disabled) << 1);
         Self { bytes, len: name_len + 3 }
+    }
+
+    /// The same question, as clients of a view (1 to 63) see it.
+    pub(crate) fn in_view(mut self, view: u8) -> Self {
+        self.bytes[self.len - 1] |= view << VIEW_SHIFT;
+        self
     }
 
     pub(crate) fn as_slice(&self) -> &[u8] {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
@@ -18,10 +18,11 @@ use crate::{
     cookie::Cookies,
     gate::Gate,
     inflight::{Inflight, Waiter},
-    local::Local,
+    local::{Local, LocalAnswer},
     name::from_text,
+    nat64::Views,
     query::{Head, Parsed, Query, parse},
-    reply::{Freshness, Reply, refuse, reply},
+    reply::{Freshness, aged, refuse, reply},
     special::SpecialNames,
     upstream::Upstreams,
     validation::{Policy, ValidationId},
@@ -141,6 +142,7 @@ pub struct Engine {
     pending_max: usize,
     waiters_max: usize,
     pub(crate) patience_factor: u32,
+    pub(crate) views: Arc<Views>,
 }
 
 impl Engine {
@@ -167,6 +169,7 @@ impl Engine {
             pending_max: settings.pending_max,
             waiters_max: settings.waiters_max,
             patience_factor: settings.patience_factor.max(1),
+            views: Arc::new(Views::new(&settings.nat64)?),
         })
     }
 
@@ -190,7 +193,7 @@ impl Engine {
     /// Serves clients on a thread of its own from this engine's cache. The access list and the rates are its work alone:
     /// a driver that has them gives every query to a worker first.
     pub fn worker(&self) -> Worker {
-        Worker::new(Arc::clone(&self.cache), Arc::clone(&self.gate), self.cookies.clone())
+        Worker::new(Arc::clone(&self.cache), Arc::clone(&self.gate), self.cookies.clone(), Arc::clone(&self.views))
     }
 
     /// The cache, to be written down; usable on any thread.
@@ -209,7 +212,7 @@ impl Engine {
     /// A worker answered this query from what is near its end: asks for it anew.
     pub fn refresh(&mut self, now: Timestamp, bytes: &[u8]) {
         let Parsed::Query(query) = parse(bytes) else { return };
-        let key = key_of(&query);
+        let key = key_of(&query, 0);
         let is_due = |known: Known<'_>| known.may_refresh && is_near_end(known.answer, known.freshness);
         if self.cache.get(now, key.as_slice(), is_due) == Some(true) {
             self.prefetch(now, &query.head, &key);
@@ -304,7 +307,7 @@ impl Engine {
     fn answer(&mut self, now: Timestamp, client: ClientRef, query: &Query<'_>) {
         self.counters.count_type(query.qtype);
         let head = &query.head;
-        let key = key_of(query);
+        let key = key_of(query, self.view_of(client, query));
         let counters = &mut self.counters;
         let hit = self.cache.get(now, key.as_slice(), |known| {
             counters.cache_hits += 1;
@@ -320,51 +323,74 @@ impl Engine {
             }
             return;
         }
-        if let Some(answer) = self.local.answer(now, key.name(), query.qtype, head.question) {
-            self.counters.local_answers += 1;
-            return self.respond(client, head, &answer);
-        }
         // Only those who ask for recursion get it (RFC 1034 section 4.3.1).
-        if head.flags & RD == 0 {
+        let is_recursive = head.flags & RD != 0;
+        if is_recursive && let Some(translator) = self.translated(client, query) {
+            return self.translate(now, Waiter::new(now, client, head), key.name(), translator);
+        }
+        // Before the special names: a prefix may lie among them.
+        if is_recursive
+            && query.qtype == rtype::PTR
+            && self.local.zones.find(key.name()).is_none()
+            && let Some((alias, target)) = self.translated_reverse(key.name(), head.question)
+        {
+            return self.leave(now, Waiter::new(now, client, head), alias, &target, query.qtype);
+        }
+        match self.local.answer(now, key.name(), query.qtype, head.question) {
+            Some(LocalAnswer::Leaves { so_far, target }) if is_recursive => {
+                self.counters.local_answers += 1;
+                return self.leave(now, Waiter::new(now, client, head), so_far, &target, query.qtype);
+            }
+            Some(local) => {
+                self.counters.local_answers += 1;
+                return self.respond(client, head, local.answer());
+            }
+            None => {}
+        }
+        if !is_recursive {
             return self.refuse(client, head, rcode::REFUSED, None);
         }
-        self.wait(now, client, head, &key);
+        self.wait(now, Waiter::new(now, client, head), head, &key);
     }
 
-    /// Joins the question if it is in flight, else sends it out.
-    fn wait(&mut self, now: Timestamp, client: ClientRef, head: &Head<'_>, key: &Key) {
+    /// The number of the view in which this question has an answer of its own; 0 for nearly all.
+    pub(crate) fn view_of(&self, client: ClientRef, query: &Query<'_>) -> u8 {
+        view_of(&self.views, client.address.ip(), query)
+    }
+
+    /// Joins the question if it is in flight, else sends it out. `head` is that of the question, not of the waiter.
+    pub(crate) fn wait(&mut self, now: Timestamp, waiter: Waiter, head: &Head<'_>, key: &Key) {
         let waiters_max = self.waiters_max;
-        if let Some(reply) = self.late_reply(now, client, head, key) {
+        if let Some(answer) = self.late_answer(now, key) {
             self.counters.stale_answers += 1;
-            return self.send(client, reply.bytes, reply.is_truncated);
+            return self.follow(now, waiter, &answer);
         }
         if let Some(pending) = self.inflight.find(key.as_slice()).and_then(|id| self.inflight.get(id)) {
             if pending.waiters.len() >= waiters_max {
                 self.counters.waiters_full += 1;
-                return self.refuse(client, head, rcode::SERVFAIL, Some(EDE_OTHER));
+                return self.refuse(waiter.client, &waiter.head(), rcode::SERVFAIL, Some(EDE_OTHER));
             }
-            pending.waiters.push(Waiter::new(now, client, head));
+            pending.waiters.push(waiter);
             self.counters.joined += 1;
             return;
         }
         self.counters.misses += 1;
         if self.inflight.len() >= self.pending_max {
             self.counters.pending_full += 1;
-            return self.refuse(client, head, rcode::SERVFAIL, Some(EDE_OTHER));
+            return self.refuse(waiter.client, &waiter.head(), rcode::SERVFAIL, Some(EDE_OTHER));
         }
-        self.ask_upstreams(now, head, key, Some(Waiter::new(now, client, head)));
+        self.ask_upstreams(now, head, key, Some(waiter));
     }
 
     /// What is known, past its end, when the question has been in flight for longer than a client should wait.
-    fn late_reply(&mut self, now: Timestamp, client: ClientRef, head: &Head<'_>, key: &Key) -> Option<Reply> {
+    fn late_answer(&mut self, now: Timestamp, key: &Key) -> Option<Answer> {
         let id = self.inflight.find(key.as_slice())?;
         self.inflight.get(id).filter(|pending| pending.is_late)?;
-        let reply_with = |known: Known<'_>| reply(head, client.transport, known.answer, known.freshness);
-        self.cache.known(now, key.as_slice(), reply_with)
+        self.cache.known(now, key.as_slice(), |known| aged(known.answer, known.freshness))
     }
 
     /// Asks again for what is near its end and wanted, while clients get what is known. Half of the table is enough.
-    fn prefetch(&mut self, now: Timestamp, head: &Head<'_>, key: &Key) {
+    pub(crate) fn prefetch(&mut self, now: Timestamp, head: &Head<'_>, key: &Key) {
         let is_wanted = head.flags & RD != 0 && self.inflight.find(key.as_slice()).is_none();
         if is_wanted && self.inflight.len() < self.pending_max / 2 {
             self.counters.prefetches += 1;
@@ -387,6 +413,11 @@ impl Engine {
         self.send(client, reply.bytes, reply.is_truncated);
     }
 
+    /// A refusal without an extended error.
+    pub(crate) fn refuse_with(&mut self, client: ClientRef, head: &Head<'_>, rcode: u16) {
+        self.refuse(client, head, rcode, None);
+    }
+
     fn refuse(&mut self, client: ClientRef, head: &Head<'_>, rcode: u16, extended_error: Option<u16>) {
         if !matches!(rcode, rcode::REFUSED | rcode::SERVFAIL) {
             self.counters.rejected += 1;
@@ -406,9 +437,15 @@ fn secret(random: &mut impl Rng) -> [u8; 16] {
     secret
 }
 
-pub(crate) fn key_of(query: &Query<'_>) -> Key {
+/// See [`Engine::view_of`]. Those who check signatures themselves get what was signed (RFC 6147 section 5.5).
+pub(crate) fn view_of(views: &Views, client: IpAddr, query: &Query<'_>) -> u8 {
+    let checks = query.head.flags & CD != 0 && query.head.edns.is_some_and(|edns| edns.dnssec_ok);
+    if query.qtype == rtype::AAAA && !checks { views.of(client) } else { 0 }
+}
+
+pub(crate) fn key_of(query: &Query<'_>, view: u8) -> Key {
     let dnssec_ok = query.head.edns.is_some_and(|edns| edns.dnssec_ok);
-    Key::new(query.name, query.qtype, dnssec_ok, query.head.flags & CD != 0)
+    Key::new(query.name, query.qtype, dnssec_ok, query.head.flags & CD != 0).in_view(view)
 }
 
 /// True in the last tenth of a lifetime that is not too short to bother.

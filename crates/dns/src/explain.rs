@@ -8,6 +8,7 @@ use model::Timestamp;
 use crate::{
     Engine,
     cache::Key,
+    local::LocalAnswer,
     name::{from_text, is_at_or_below},
     wire::{CLASS_IN, HEADER_LEN, RCODE, rtype, u16_at},
     writer::Answer,
@@ -65,6 +66,8 @@ pub struct Explanation {
     pub source: Source,
     /// What our own names say.
     pub own: Option<Shape>,
+    /// An alias of ours leads to this name, which is not ours and is looked up next.
+    pub leads_to: Option<String>,
     /// What is kept; an answer that is kept goes before all else.
     pub cached: Vec<Cached>,
     /// Clients wait for an answer of upstreams now.
@@ -113,7 +116,11 @@ impl Engine {
             name: text(&wire),
             qtype: qtype.to_string(),
             source,
-            own: own.as_ref().map(shape),
+            own: own.as_ref().map(|own| shape(own.answer())),
+            leads_to: match &own {
+                Some(LocalAnswer::Leaves { target, .. }) => Some(text(target)),
+                _ => None,
+            },
             cached: flags.into_iter().filter_map(|of| self.cached(now, &key(of), of)).collect(),
             is_waited_for: flags.into_iter().any(|of| self.inflight.find(key(of).as_slice()).is_some()),
         })

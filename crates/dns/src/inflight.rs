@@ -10,6 +10,7 @@ use model::Timestamp;
 
 use crate::{
     ClientRef, Transport,
+    follow::Follow,
     query::{Edns, Head},
     upstream::Mask,
     writer::Answer,
@@ -24,11 +25,38 @@ pub(crate) struct Waiter {
     flags: u16,
     question: Box<[u8]>,
     edns: Option<Edns>,
+    /// What is to be made of the answer, if it is not the client's as it comes.
+    follow: Option<Box<Follow>>,
 }
 
 impl Waiter {
     pub(crate) fn new(since: Timestamp, client: ClientRef, head: &Head<'_>) -> Self {
-        Self { client, since, id: head.id, flags: head.flags, question: head.question.into(), edns: head.edns }
+        Self {
+            client,
+            since,
+            id: head.id,
+            flags: head.flags,
+            question: head.question.into(),
+            edns: head.edns,
+            follow: None,
+        }
+    }
+
+    pub(crate) fn following(mut self, follow: Follow) -> Self {
+        self.follow = Some(Box::new(follow));
+        self
+    }
+
+    pub(crate) fn follow_mut(&mut self) -> Option<&mut Follow> {
+        self.follow.as_deref_mut()
+    }
+
+    pub(crate) fn take_follow(&mut self) -> Option<Follow> {
+        self.follow.take().map(|follow| *follow)
+    }
+
+    pub(crate) fn is_following(&self) -> bool {
+        self.follow.is_some()
     }
 
     pub(crate) fn head(&self) -> Head<'_> {

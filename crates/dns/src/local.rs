@@ -18,6 +18,24 @@ const ANY_TTL: u32 = 3_600;
 /// The HINFO of RFC 8482 section 4.2: CPU "RFC8482", no OS.
 const ANY_RDATA: &[u8] = b"\x07RFC8482\x00";
 
+/// What our own names say.
+#[derive(Debug)]
+pub(crate) enum LocalAnswer {
+    /// All there is to say.
+    Done(Answer),
+    /// An alias leads to a name that is not ours, folded.
+    Leaves { so_far: Answer, target: Box<[u8]> },
+}
+
+impl LocalAnswer {
+    /// What is known here.
+    pub(crate) fn answer(&self) -> &Answer {
+        match self {
+            Self::Done(answer) | Self::Leaves { so_far: answer, .. } => answer,
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct Local {
     pub(crate) zones: Zones,
@@ -27,7 +45,7 @@ pub(crate) struct Local {
 
 impl Local {
     /// The answer, or `None` when upstreams must be asked. `name` is folded.
-    pub(crate) fn answer(&self, now: Timestamp, name: &[u8], qtype: u16, question: &[u8]) -> Option<Answer> {
+    pub(crate) fn answer(&self, now: Timestamp, name: &[u8], qtype: u16, question: &[u8]) -> Option<LocalAnswer> {
         if let Some(zone) = self.zones.find(name) {
             return self.zone_answer(now, zone, name, qtype, question).ok();
         }
@@ -36,12 +54,12 @@ impl Local {
         {
             let mut writer = Writer::new(question);
             writer.record(Section::Answer, name, client.rtype, client.ttl, &client.rdata).ok()?;
-            return Some(writer.finish(AA));
+            return Some(LocalAnswer::Done(writer.finish(AA)));
         }
         if let Some(answer) = self.special.answer(name, qtype, question) {
-            return Some(answer);
+            return Some(LocalAnswer::Done(answer));
         }
-        (qtype == rtype::ANY).then(|| minimal_any(name, question).ok()).flatten()
+        (qtype == rtype::ANY).then(|| minimal_any(name, question).ok()).flatten().map(LocalAnswer::Done)
     }
 
     /// RFC 1034 section 4.3.2, without delegations and wildcards, which plans do not have.
@@ -52,7 +70,8 @@ impl Local {
         name: &[u8],
         qtype: u16,
         question: &[u8],
-    ) -> Result<Answer, TooLong> {
+    ) -> Result<LocalAnswer, TooLong> {
+        let done = |answer| Ok(LocalAnswer::Done(answer));
         let mut writer = Writer::new(question);
         let mut name: Box<[u8]> = name.into();
         for _ in 0..=ALIASES_MAX {
@@ -61,29 +80,30 @@ impl Local {
             let client = if planned.is_none() { self.client_names.find(now, &name) } else { None };
             let exists = node.is_some() || client.is_some() || is_partial_reverse(&name);
             if exists && qtype == rtype::ANY {
-                return minimal_any(&name, question);
+                return minimal_any(&name, question).map(LocalAnswer::Done);
             }
             if let Some(client) = client.filter(|client| client.rtype == qtype) {
                 writer.record(Section::Answer, &name, qtype, client.ttl, &client.rdata)?;
-                return Ok(writer.finish(AA));
+                return done(writer.finish(AA));
             }
             if let Some(rdatas) = planned.and_then(|node| node.rrset(qtype)) {
                 for rdata in rdatas {
                     writer.record(Section::Answer, &name, qtype, zone.ttl(), rdata)?;
                 }
-                return Ok(writer.finish(AA));
+                return done(writer.finish(AA));
             }
             let Some(alias) = planned.and_then(|node| node.rrset(rtype::CNAME)?.first()) else {
                 zone.write_soa(&mut writer)?;
-                return Ok(writer.finish(AA | if exists { rcode::NOERROR } else { rcode::NXDOMAIN }));
+                return done(writer.finish(AA | if exists { rcode::NOERROR } else { rcode::NXDOMAIN }));
             };
             writer.record(Section::Answer, &name, rtype::CNAME, zone.ttl(), alias)?;
             name = alias.clone();
-            // An alias that leaves our zones is the client's to follow.
-            let Some(next) = self.zones.find(&name) else { return Ok(writer.finish(AA)) };
+            let Some(next) = self.zones.find(&name) else {
+                return Ok(LocalAnswer::Leaves { so_far: writer.finish(AA), target: name });
+            };
             zone = next;
         }
-        Ok(writer.finish(AA | rcode::SERVFAIL))
+        done(writer.finish(AA | rcode::SERVFAIL))
     }
 }
 

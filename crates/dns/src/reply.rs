@@ -76,6 +76,17 @@ pub(crate) fn append_reply(
     is_truncated
 }
 
+/// The answer as it is at this moment: TTLs aged, and told as past its end if it is.
+pub(crate) fn aged(answer: &Answer, freshness: Freshness) -> Answer {
+    let mut now = Answer { extended_error: extended_error(answer, freshness), ..answer.clone() };
+    age(&mut now.wire, &answer.ttl_offsets, freshness);
+    now.lifetime_s = match freshness {
+        Freshness::Fresh { age_s } => answer.lifetime_s.saturating_sub(age_s),
+        Freshness::Stale => STALE_TTL_S,
+    };
+    now
+}
+
 /// A reply without records: header, the question if it could be read, OPT if the client sent one.
 pub(crate) fn refuse(head: &Head<'_>, transport: Transport, rcode: u16, extended_error: Option<u16>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_LEN + head.question.len() + OPT_LEN_TYPICAL);

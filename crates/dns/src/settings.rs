@@ -5,7 +5,7 @@ use std::{
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use thiserror::Error;
 
 use crate::{Rates, name::from_text};
@@ -14,7 +14,7 @@ use crate::{Rates, name::from_text};
 pub const UPSTREAMS_MAX: usize = 16;
 
 /// Settings of an [`Engine`](crate::Engine).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Settings {
     /// Zones answered with authority: the event's own and its reverse zones.
     pub zones: Vec<Zone>,
@@ -46,6 +46,18 @@ pub struct Settings {
     pub allow: Vec<IpNet>,
     /// Queries per second that one client and one network may send.
     pub rates: Rates,
+    /// Clients behind translators.
+    pub nat64: Vec<Nat64>,
+}
+
+/// Clients that reach IPv4 through a translator (NAT64, RFC 6146), and so get IPv6 addresses for hosts that have none
+/// (DNS64, RFC 6147).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Nat64 {
+    /// Their network.
+    pub clients: IpNet,
+    /// The translator's prefix, of 32, 40, 48, 56, 64 or 96 bits (RFC 6052 section 2.2).
+    pub prefix: Ipv6Net,
 }
 
 /// A zone answered with authority.
@@ -125,6 +137,12 @@ pub enum SettingsError {
     UpstreamIsOurself {
         /// The upstream.
         upstream: SocketAddr,
+    },
+    /// A NAT64 prefix that no IPv4 address can follow, or one too many.
+    #[error("NAT64 prefix `{prefix}` cannot be used; it has 32, 40, 48, 56, 64 or 96 bits, and there are at most 60")]
+    BadNat64Prefix {
+        /// The prefix.
+        prefix: Ipv6Net,
     },
     /// More upstreams than can be scored.
     #[error("{count} upstreams; at most {UPSTREAMS_MAX} can be used")]

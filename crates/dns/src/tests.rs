@@ -3,6 +3,7 @@
 mod abuse;
 mod caching;
 mod explain;
+mod follow;
 mod headers;
 mod local_names;
 mod memory;
@@ -25,8 +26,7 @@ use domain::{
 use model::Timestamp;
 
 use crate::{
-    AskId, ClientRef, Effect, Engine, Rates, Record, RecordData, Settings, Transport, ValidationId, Zone, authority,
-    client,
+    AskId, ClientRef, Effect, Engine, Record, RecordData, Settings, Transport, ValidationId, Zone, authority, client,
 };
 
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_568_595_600);
@@ -82,10 +82,7 @@ pub(crate) fn settings() -> Settings {
         client_names_zone: Some("clients.event.example".into()),
         client_names_ttl: 60,
         patience_factor: 1,
-        validate: false,
-        negative_trust_anchors: Vec::new(),
-        allow: Vec::new(),
-        rates: Rates::default(),
+        ..Settings::default()
     }
 }
 

@@ -11,8 +11,9 @@ use crate::{
     Counters, Transport,
     cache::Cache,
     cookie::Cookies,
-    engine::{is_near_end, is_negative, key_of},
+    engine::{is_near_end, is_negative, key_of, view_of},
     gate::{Admission, Gate},
+    nat64::Views,
     query::{Head, Parsed, Query, parse},
     reply::{Freshness, append_refusal, append_reply},
     wire::{EDE_PROHIBITED, RCODE, TC, rcode, u16_at},
@@ -38,14 +39,15 @@ pub struct Worker {
     cache: Arc<Cache>,
     gate: Arc<Gate>,
     cookies: Cookies,
+    views: Arc<Views>,
     counters: Counters,
     /// Of queries over their rate, every second gets TC=1 and the others nothing.
     slips: bool,
 }
 
 impl Worker {
-    pub(crate) fn new(cache: Arc<Cache>, gate: Arc<Gate>, cookies: Cookies) -> Self {
-        Self { cache, gate, cookies, counters: Counters::default(), slips: false }
+    pub(crate) fn new(cache: Arc<Cache>, gate: Arc<Gate>, cookies: Cookies, views: Arc<Views>) -> Self {
+        Self { cache, gate, cookies, views, counters: Counters::default(), slips: false }
     }
 
     /// A message from a client. A reply is appended to `out`, without the length octets of TCP.
@@ -77,7 +79,7 @@ impl Worker {
             }
             Parsed::Query(mut query) => {
                 let refusal = self.admit(now, source.ip(), transport, &mut query.head, out);
-                refusal.unwrap_or_else(|| self.answer(now, transport, &query, out))
+                refusal.unwrap_or_else(|| self.answer(now, source.ip(), transport, &query, out))
             }
         };
         if verdict != Verdict::Slow {
@@ -94,9 +96,16 @@ impl Worker {
         &self.counters
     }
 
-    fn answer(&mut self, now: Timestamp, transport: Transport, query: &Query<'_>, out: &mut Vec<u8>) -> Verdict {
+    fn answer(
+        &mut self,
+        now: Timestamp,
+        client: IpAddr,
+        transport: Transport,
+        query: &Query<'_>,
+        out: &mut Vec<u8>,
+    ) -> Verdict {
         let head = &query.head;
-        let key = key_of(query);
+        let key = key_of(query, view_of(&self.views, client, query));
         let counters = &mut self.counters;
         let hit = self.cache.get(now, key.as_slice(), |known| {
             append_reply(out, head, transport, known.answer, known.freshness);

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dns::{Rates, Record, RecordData, Settings, Zone};
+use dns::{Nat64, Rates, Record, RecordData, Settings, Zone};
 use ipnet::IpNet;
 use plan::{DnsCertificate, DnsUpstream, Plan};
 
@@ -112,7 +112,15 @@ pub(crate) fn dns_settings(plan: &Plan) -> Settings {
         negative_trust_anchors: plan.services.dns.insecure.clone(),
         allow: served_networks(plan),
         rates: Rates { client: plan.services.dns.client_rate, prefix: plan.services.dns.network_rate },
+        nat64: translators(plan),
     }
+}
+
+/// VLANs whose routers announce a translator's prefix (RFC 8781) get addresses in it from us too, for clients that do not
+/// hear of it.
+fn translators(plan: &Plan) -> Vec<Nat64> {
+    let of_vlan = |ipv6: &plan::Ipv6Plan| Some(Nat64 { clients: IpNet::V6(ipv6.prefix), prefix: ipv6.pref64? });
+    plan.vlans.values().filter_map(|vlan| of_vlan(vlan.ipv6.as_ref()?)).collect()
 }
 
 /// Not the whole world: a forwarder open to it is a weapon (RFC 5358).

@@ -105,6 +105,11 @@ fn explained(why: &Explanation, upstreams: &[UpstreamHealth]) -> Vec<String> {
         Source::MinimalAny => own("type ANY (RFC 8482)"),
         Source::Upstreams => "2. no name of ours and no special one: upstreams are asked".to_owned(),
     });
+    if let Some(target) = &why.leads_to {
+        says.push(format!(
+            "3. that leads to {target}, which is looked up next: `hotstage dns explain {target}` says how"
+        ));
+    }
     if why.source == Source::Upstreams {
         says.extend(words(upstreams).into_iter().map(|line| format!("3. {line}")));
     }
@@ -192,6 +197,7 @@ mod tests {
             qtype: "A".to_owned(),
             source: Source::Upstreams,
             own: None,
+            leads_to: None,
             cached: vec![cached],
             is_waited_for: false,
         };

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use model::Timestamp;
 
-use super::shard::Shard;
+use super::{VIEW_SHIFT, shard::Shard};
 use crate::{
     name::end_of_plain_name,
     wire::{HEADER_LEN, MESSAGE_LEN_MAX, NAME_LEN_MAX, u16_at},
@@ -28,6 +28,10 @@ const BODY_LEN_MAX: usize = FIXED_LEN + 2 + NAME_LEN_MAX + 3 + 2 + 2 * MESSAGE_L
 /// Appends what may still be served, failures left out, until `out` has `len_max` octets.
 pub(super) fn append(shard: &Shard, now: Timestamp, out: &mut Vec<u8>, len_max: usize) {
     for slot in shard.worth_keeping(now) {
+        // Views have their numbers from the plan, which may be another one next time.
+        if slot.key.last().is_some_and(|flags| flags >> VIEW_SHIFT != 0) {
+            continue;
+        }
         let begin = out.len();
         out.extend_from_slice(&[0; FRAME_LEN]);
         for time in [slot.stored, slot.expires, slot.usable_until] {

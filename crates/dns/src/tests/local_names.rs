@@ -24,8 +24,6 @@ fn event_zones() {
     check(rig, "sw-4f-1.event.example", 28, &format!("NOERROR aa rd ra; sw-4f-1.event.example AAAA; {SOA}"));
     check(rig, "er.event.example", 1, &format!("NOERROR aa rd ra; er.event.example A; {SOA}"));
     check(rig, "clients.event.example", 1, &format!("NOERROR aa rd ra; clients.event.example A; {SOA}"));
-    let out = "NOERROR aa rd ra; out.event.example A; = out.event.example 300 www.example.com";
-    check(rig, "out.event.example", 1, out);
     let apex = "NOERROR aa rd ra; event.example NS; = event.example 300 ns.event.example";
     check(rig, "event.example", 2, apex);
     let reverse = "NOERROR aa rd ra; 2.0.0.10.in-addr.arpa PTR; = 2.0.0.10.in-addr.arpa 300 ns.event.example";
