@@ -9,14 +9,15 @@ use std::{
 };
 
 use dhcp::ReloadPreview;
-use generate::{ServiceSettings, needs_restart};
+use dns::ZoneFile;
+use generate::{DnsServing, ServiceSettings, needs_restart};
 use model::SubnetId;
 use tokio::sync::mpsc;
 
 use crate::{
     control::{Answer, ask, stopped},
     dhcp_service::DhcpCommand,
-    dns::{EngineHandle, ask_engine},
+    dns::{EngineHandle, ask_engine, load_team_files},
     ipv6::Ipv6Reload,
     page_reload::{PlannedPage, WantedPage},
 };
@@ -72,13 +73,16 @@ impl Reloader {
 
     /// Reads the plan and says what changes; changes it when `apply`.
     pub(crate) async fn reload(&self, commands: &mpsc::Sender<DhcpCommand>, dns: &EngineHandle, apply: bool) -> Answer {
-        let wanted = match (self.source)() {
+        let mut wanted = match (self.source)() {
             Ok(wanted) => wanted,
             Err(mut says) => {
                 says.push("nothing was changed".to_owned());
                 return Answer::Refused { says };
             }
         };
+        if let Err(error) = load_team_files(&wanted.dns_serving, &mut wanted.dns) {
+            return Answer::Refused { says: vec![error.to_string(), "nothing was changed".to_owned()] };
+        }
         let mut settings = wanted.dhcp.clone();
         self.adjustment.apply(&mut settings);
         let for_preview = settings.clone();
@@ -95,6 +99,7 @@ impl Reloader {
             says.push("the live page: rooms, access points, pools, talks or names change".to_owned());
         }
         says.extend(changed_names(&current.dns, &wanted.dns));
+        says.extend(changed_files(&current.dns, &wanted.dns));
         match self.ipv6.preview(&current, &wanted).await {
             Ok(lines) => says.extend(lines),
             Err(why) => return Answer::Refused { says: vec![why, "nothing was changed".to_owned()] },
@@ -118,7 +123,7 @@ impl Reloader {
                     return Answer::Refused { says };
                 }
                 let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-                current.dns.zones = wanted.dns.zones;
+                current.dns = with_names_of(&current.dns, &wanted.dns);
                 current.dhcp = wanted.dhcp;
                 current.dhcp6 = wanted.dhcp6;
                 current.links6 = wanted.links6;
@@ -142,8 +147,8 @@ impl Reloader {
         let others = [
             (
                 "DNS upstreams, cache, certificate or the domain of clients",
-                current.dns != dns::Settings { zones: current.dns.zones.clone(), ..wanted.dns.clone() }
-                    || current.dns_serving != wanted.dns_serving,
+                with_names_of(&current.dns, &wanted.dns) != wanted.dns
+                    || current.dns_serving != with_files_of(&wanted.dns_serving, &current.dns_serving),
             ),
             ("devices that log lines are told apart by", current.syslog != wanted.syslog),
             ("what is watched, rules of alerts and who is told", current.watch != wanted.watch),
@@ -151,6 +156,39 @@ impl Reloader {
         let others = others.iter().filter(|(_, is_changed)| *is_changed);
         named.chain(others.map(|(what, _)| format!("needs a restart: {what}"))).collect()
     }
+}
+
+/// The settings as they are, with the names of the plan as it is wanted: these can change while running.
+fn with_names_of(current: &dns::Settings, wanted: &dns::Settings) -> dns::Settings {
+    dns::Settings {
+        zones: wanted.zones.clone(),
+        zone_files: wanted.zone_files.clone(),
+        blocked: wanted.blocked.clone(),
+        ..current.clone()
+    }
+}
+
+/// What is wanted of serving, with the files that are read now: they are taken with the names.
+fn with_files_of(wanted: &DnsServing, current: &DnsServing) -> DnsServing {
+    DnsServing {
+        zones: current.zones.clone(),
+        block: current.block.clone(),
+        unblock: current.unblock.clone(),
+        ..wanted.clone()
+    }
+}
+
+/// What changes in the team's files.
+fn changed_files(current: &dns::Settings, wanted: &dns::Settings) -> Vec<String> {
+    let mut says = Vec::new();
+    if current.zone_files != wanted.zone_files {
+        let count = |settings: &dns::Settings| settings.zone_files.iter().map(ZoneFile::len).sum::<usize>();
+        says.push(format!("DNS: zone files: {} records become {}", count(current), count(wanted)));
+    }
+    if current.blocked != wanted.blocked {
+        says.push(format!("DNS: names blocked: {} become {}", current.blocked.len(), wanted.blocked.len()));
+    }
+    says
 }
 
 /// Names of our own that appear, go or change, as a line for a person.

@@ -30,8 +30,8 @@ use crate::{
     control::{self, Control},
     dhcp_service::{COMMANDS_MAX, DhcpChannels, DhcpService, NameChange},
     dns::{
-        CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, TrustAnchorError,
-        raise_descriptor_limit, restore, thread_count, trust_anchors,
+        CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, TeamFileError, TrustAnchorError,
+        load_team_files, raise_descriptor_limit, restore, thread_count, trust_anchors,
     },
     http_service::BoundedListener,
     incidents::IncidentBook,
@@ -181,6 +181,9 @@ pub enum StartError {
     /// No trust anchors to check signatures with.
     #[error("DNS cannot check signatures")]
     TrustAnchors(#[from] TrustAnchorError),
+    /// A zone file or a list of names cannot be used.
+    #[error("a file that DNS answers from cannot be used")]
+    TeamFile(#[from] TeamFileError),
     /// A certificate cannot be used.
     #[error("the certificates of DNS cannot be used")]
     Certificate(#[from] CertificateError),
@@ -280,8 +283,9 @@ pub fn start(
     settings: Settings,
     routes: impl FnOnce(watch::Receiver<Arc<Snapshot>>) -> axum::Router,
 ) -> Result<Running, StartError> {
-    let Settings { services, listen, state: path, clock, seed, snapshot_interval, snapshots_per_sample, reload } =
+    let Settings { mut services, listen, state: path, clock, seed, snapshot_interval, snapshots_per_sample, reload } =
         settings;
+    load_team_files(&services.dns_serving, &mut services.dns)?;
     let state = Arc::new(StateDir::open(&path, &services.event_name, Mode::Serve)?);
     let (journal, leases, _) =
         LeaseJournal::<Lease>::open(&state).map_err(|source| StartError::Journal { path: path.clone(), source })?;
@@ -319,6 +323,10 @@ pub fn start(
     let (names, names_receiver) = mpsc::channel(NAMES_MAX);
     let mut dns_settings = services.dns;
     dns_settings.own_addresses = [&addresses.dns[..], &addresses.dns_tls, &addresses.dns_https].concat();
+    if let Some(designated) = &mut dns_settings.designated {
+        designated.tls_port = addresses.dns_tls.first().map(SocketAddr::port);
+        designated.https_port = addresses.dns_https.first().map(SocketAddr::port);
+    }
     dns_settings.patience_factor = clock.speed().ceil() as u32;
     let mut dns_engine = dns::Engine::new(dns_settings, seed.wrapping_add(1))?;
     restore(&mut dns_engine, &state, now);

@@ -140,6 +140,8 @@ totals! {
         pub negative_hits: u64,
         /// Replies from event zones, clients' names and special names.
         pub local_answers: u64,
+        /// Questions for names that the team blocks.
+        pub blocked: u64,
         /// Answers with IPv6 addresses made for clients behind a translator (DNS64).
         pub translated: u64,
         /// Questions that upstreams had to be asked.

@@ -12,7 +12,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
 use crate::{
-    Counters, Settings, SettingsError, UpstreamHealth, Waits, Worker,
+    Counters, Designated, Settings, SettingsError, UpstreamHealth, Waits, Worker,
     cache::{Cache, Key, Known},
     client_names::{ClientNames, reverse_name},
     cookie::Cookies,
@@ -26,7 +26,7 @@ use crate::{
     special::SpecialNames,
     upstream::Upstreams,
     validation::{Policy, ValidationId},
-    wire::{CD, EDE_OTHER, RCODE, RD, rcode, rtype, u16_at},
+    wire::{CD, EDE_BLOCKED, EDE_OTHER, RCODE, RD, rcode, rtype, u16_at},
     worker::sign,
     writer::Answer,
     zone::Zones,
@@ -143,6 +143,7 @@ pub struct Engine {
     waiters_max: usize,
     pub(crate) patience_factor: u32,
     pub(crate) views: Arc<Views>,
+    designated: Option<Designated>,
 }
 
 impl Engine {
@@ -151,14 +152,23 @@ impl Engine {
     pub fn new(settings: Settings, seed: u64) -> Result<Self, SettingsError> {
         let mut random = ChaCha12Rng::seed_from_u64(seed);
         let upstreams = Upstreams::new(settings.checked_upstreams()?);
-        let zones = Zones::compile(&settings, random.next_u64())?;
+        let zones = Zones::compile(&settings, settings.designated.as_ref(), random.next_u64())?;
         let domain = settings.client_names_zone.as_deref().and_then(from_text);
+        let designated = match &settings.designated {
+            Some(designated) => designated.rdatas(&designated.wire_name()?),
+            None => Vec::new(),
+        };
         let client_names = ClientNames::new(domain, settings.client_names_ttl, random.next_u64());
         Ok(Self {
             cache: Arc::new(Cache::new(settings.cache_bytes_max, random.next_u64())),
             gate: Arc::new(Gate::new(&settings.allow, settings.rates, [random.next_u64(), random.next_u64()])),
             cookies: Cookies::new(secret(&mut random)),
-            local: Local { zones, client_names, special: SpecialNames::new(random.next_u64()) },
+            local: Local {
+                zones,
+                client_names,
+                special: SpecialNames::new(random.next_u64(), designated),
+                blocked: settings.blocked.clone(),
+            },
             inflight: Inflight::new(random.next_u64()),
             upstreams,
             random,
@@ -170,6 +180,7 @@ impl Engine {
             waiters_max: settings.waiters_max,
             patience_factor: settings.patience_factor.max(1),
             views: Arc::new(Views::new(&settings.nat64)?),
+            designated: settings.designated,
         })
     }
 
@@ -205,7 +216,7 @@ impl Engine {
     /// are kept then. Octets that are damaged, or not ours, are worth nothing and do no harm.
     pub fn load_memory(&mut self, now: Timestamp, octets: &[u8]) -> usize {
         self.cache.load(now, octets);
-        self.cache.remove_where(|name| self.local.zones.find(name).is_some());
+        self.cache.remove_where(|name| self.local.is_ours(name));
         self.cache.in_use().0
     }
 
@@ -243,12 +254,13 @@ impl Engine {
         self.count_client_names();
     }
 
-    /// Answers the zones of `settings` from now on; clients keep their names, and what was kept of names that are ours now
+    /// Answers the zones and blocks the names of `settings` from now on; clients keep their names, and what was kept of names that are ours now
     /// is forgotten. Nothing else of the settings is taken. On an error nothing changes.
     pub fn set_zones(&mut self, settings: &Settings) -> Result<(), SettingsError> {
-        let zones = Zones::compile(settings, self.random.next_u64())?;
-        self.cache.remove_where(|name| zones.find(name).is_some());
+        let zones = Zones::compile(settings, self.designated.as_ref(), self.random.next_u64())?;
         self.local.zones = zones;
+        self.local.blocked = settings.blocked.clone();
+        self.cache.remove_where(|name| self.local.is_ours(name));
         Ok(())
     }
 
@@ -343,6 +355,7 @@ impl Engine {
             }
             Some(local) => {
                 self.counters.local_answers += 1;
+                self.counters.blocked += u64::from(local.answer().extended_error == Some(EDE_BLOCKED));
                 return self.respond(client, head, local.answer());
             }
             None => {}

@@ -20,11 +20,13 @@
 
 mod asking;
 pub mod authority;
+mod blocked;
 mod cache;
 pub mod client;
 mod client_names;
 mod cookie;
 mod counters;
+mod designated;
 mod engine;
 mod explain;
 mod follow;
@@ -45,16 +47,19 @@ mod wire;
 mod worker;
 mod writer;
 mod zone;
+mod zone_file;
 
 #[cfg(test)]
 mod tests;
 
+pub use blocked::{BLOCKED_MAX, Blocked, ListRead};
 pub use client_names::CLIENT_NAMES_MAX;
 pub use counters::{Counters, Waits};
 pub use engine::{AskId, ClientRef, Effect, Engine, Memory, Transport};
 pub use explain::{AskError, Cached, Explanation, Flush, Shape, Source};
 pub use gate::Rates;
-pub use settings::{Nat64, Record, RecordData, Settings, SettingsError, UPSTREAMS_MAX, Zone};
+pub use settings::{Designated, Nat64, Record, RecordData, Settings, SettingsError, UPSTREAMS_MAX, Zone};
 pub use upstream::UpstreamHealth;
 pub use validation::{ValidationId, Validity};
 pub use worker::{Verdict, Worker};
+pub use zone_file::{ZONE_FILE_LEN_MAX, ZoneFile, ZoneFileError};

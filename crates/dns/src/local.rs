@@ -3,6 +3,7 @@
 use model::Timestamp;
 
 use crate::{
+    blocked::Blocked,
     client_names::{ClientNames, is_partial_reverse},
     name::NameBuf,
     special::SpecialNames,
@@ -41,9 +42,15 @@ pub(crate) struct Local {
     pub(crate) zones: Zones,
     pub(crate) client_names: ClientNames,
     pub(crate) special: SpecialNames,
+    pub(crate) blocked: Blocked,
 }
 
 impl Local {
+    /// True for names that are never asked of upstreams because of the plan. `name` is folded.
+    pub(crate) fn is_ours(&self, name: &[u8]) -> bool {
+        self.zones.find(name).is_some() || self.blocked.find(name).is_some()
+    }
+
     /// The answer, or `None` when upstreams must be asked. `name` is folded.
     pub(crate) fn answer(&self, now: Timestamp, name: &[u8], qtype: u16, question: &[u8]) -> Option<LocalAnswer> {
         if let Some(zone) = self.zones.find(name) {
@@ -56,13 +63,16 @@ impl Local {
             writer.record(Section::Answer, name, client.rtype, client.ttl, &client.rdata).ok()?;
             return Some(LocalAnswer::Done(writer.finish(AA)));
         }
+        if let Some(apex) = self.blocked.find(name) {
+            return Blocked::answer(apex, question).map(LocalAnswer::Done);
+        }
         if let Some(answer) = self.special.answer(name, qtype, question) {
             return Some(LocalAnswer::Done(answer));
         }
         (qtype == rtype::ANY).then(|| minimal_any(name, question).ok()).flatten().map(LocalAnswer::Done)
     }
 
-    /// RFC 1034 section 4.3.2, without delegations and wildcards, which plans do not have.
+    /// RFC 1034 section 4.3.2, with wildcards (RFC 4592), without delegations, which are not served.
     fn zone_answer<'a>(
         &'a self,
         now: Timestamp,
@@ -79,6 +89,8 @@ impl Local {
             let planned = node.filter(|node| node.has_records());
             let client = if planned.is_none() { self.client_names.find(now, &name) } else { None };
             let exists = node.is_some() || client.is_some() || is_partial_reverse(&name);
+            let wildcard = if exists { None } else { zone.wildcard(&name) };
+            let (planned, exists) = (planned.or(wildcard), exists || wildcard.is_some());
             if exists && qtype == rtype::ANY {
                 return minimal_any(&name, question).map(LocalAnswer::Done);
             }
@@ -86,18 +98,19 @@ impl Local {
                 writer.record(Section::Answer, &name, qtype, client.ttl, &client.rdata)?;
                 return done(writer.finish(AA));
             }
-            if let Some(rdatas) = planned.and_then(|node| node.rrset(qtype)) {
-                for rdata in rdatas {
-                    writer.record(Section::Answer, &name, qtype, zone.ttl(), rdata)?;
+            if let Some(set) = planned.and_then(|node| node.rrset(qtype)) {
+                for rdata in &set.rdatas {
+                    writer.record(Section::Answer, &name, qtype, set.ttl, rdata)?;
                 }
                 return done(writer.finish(AA));
             }
-            let Some(alias) = planned.and_then(|node| node.rrset(rtype::CNAME)?.first()) else {
+            let alias = planned.and_then(|node| node.rrset(rtype::CNAME)).map(|set| (set.ttl, set.rdatas.first()));
+            let Some((ttl, Some(alias))) = alias else {
                 zone.write_soa(&mut writer)?;
                 return done(writer.finish(AA | if exists { rcode::NOERROR } else { rcode::NXDOMAIN }));
             };
-            writer.record(Section::Answer, &name, rtype::CNAME, zone.ttl(), alias)?;
-            name = alias.clone();
+            writer.record(Section::Answer, &name, rtype::CNAME, ttl, alias)?;
+            name = alias.to_ascii_lowercase().into();
             let Some(next) = self.zones.find(&name) else {
                 return Ok(LocalAnswer::Leaves { so_far: writer.finish(AA), target: name });
             };

@@ -8,7 +8,7 @@ use std::{
 use ipnet::{IpNet, Ipv6Net};
 use thiserror::Error;
 
-use crate::{Rates, name::from_text};
+use crate::{Rates, blocked::Blocked, name::from_text, zone_file::ZoneFile};
 
 /// Upstreams the engine can score.
 pub const UPSTREAMS_MAX: usize = 16;
@@ -46,8 +46,35 @@ pub struct Settings {
     pub allow: Vec<IpNet>,
     /// Queries per second that one client and one network may send.
     pub rates: Rates,
+    /// Zones read from files; records of one that has the name of a zone above are added to it.
+    pub zone_files: Vec<ZoneFile>,
+    /// Names that are not answered.
+    pub blocked: Blocked,
+    /// Where clients can ask us encrypted.
+    pub designated: Option<Designated>,
     /// Clients behind translators.
     pub nat64: Vec<Nat64>,
+}
+
+/// Where clients can ask us encrypted (RFC 9462).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Designated {
+    /// A name of ours.
+    pub name: String,
+    /// Its addresses.
+    pub ipv4: Vec<Ipv4Addr>,
+    /// Its addresses.
+    pub ipv6: Vec<Ipv6Addr>,
+    /// Port of DNS over TLS, if served.
+    pub tls_port: Option<u16>,
+    /// Port of DNS over HTTPS, if served.
+    pub https_port: Option<u16>,
+}
+
+impl Designated {
+    pub(crate) fn wire_name(&self) -> Result<Box<[u8]>, SettingsError> {
+        from_text(&self.name).ok_or_else(|| SettingsError::BadName { name: self.name.clone() })
+    }
 }
 
 /// Clients that reach IPv4 through a translator (NAT64, RFC 6146), and so get IPv6 addresses for hosts that have none

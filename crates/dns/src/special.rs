@@ -19,6 +19,11 @@ use crate::{
 /// TTL of everything here: it never changes (RFC 6303 section 3 suggests 10,800).
 const TTL: u32 = 10_800;
 
+/// TTL of what clients are told to ask instead: they find out soon when it is no more.
+const DESIGNATED_TTL: u32 = 300;
+/// `_dns.resolver.arpa` (RFC 9462 section 4).
+const DESIGNATED: &[u8] = b"\x04_dns\x08resolver\x04arpa\x00";
+
 /// Zones that exist and are empty.
 const EMPTY: [&str; 8] = ["invalid", "test", "onion", "alt", "local", "home.arpa", "service.arpa", "resolver.arpa"];
 
@@ -56,10 +61,13 @@ enum Kind {
 /// See the module.
 pub(crate) struct SpecialNames {
     zones: HashMap<Box<[u8]>, Kind, FixedState>,
+    /// SVCB records of `_dns.resolver.arpa`.
+    designated: Vec<Box<[u8]>>,
 }
 
 impl SpecialNames {
-    pub(crate) fn new(hash_seed: u64) -> Self {
+    /// `designated`: what clients are told to ask instead, in RDATA of type SVCB (RFC 9462 section 4).
+    pub(crate) fn new(hash_seed: u64, designated: Vec<Box<[u8]>>) -> Self {
         let mut zones = HashMap::with_hasher(FixedState::with_seed(hash_seed));
         let mut add =
             |name: &str, kind| zones.insert(from_text(name).expect("names in this file are well-formed"), kind);
@@ -79,21 +87,29 @@ impl SpecialNames {
         add("1.0.0.127.in-addr.arpa", Kind::LocalhostReverse);
         add("localhost", Kind::Localhost);
         add("ipv4only.arpa", Kind::Ipv4Only);
-        Self { zones }
+        Self { zones, designated }
     }
 
     /// The answer to a special name, `None` for ordinary ones. `name` is folded.
     pub(crate) fn answer(&self, name: &[u8], qtype: u16, question: &[u8]) -> Option<Answer> {
         let (apex, kind) = suffixes(name).find_map(|suffix| Some((suffix, *self.zones.get(suffix)?)))?;
-        write(apex, kind, name, qtype, question).ok()
+        let designated: &[Box<[u8]>] = if name == DESIGNATED { &self.designated } else { &[] };
+        write(apex, kind, name, qtype, question, designated).ok()
     }
 }
 
-fn write(apex: &[u8], kind: Kind, name: &[u8], qtype: u16, question: &[u8]) -> Result<Answer, TooLong> {
+fn write(
+    apex: &[u8],
+    kind: Kind,
+    name: &[u8],
+    qtype: u16,
+    question: &[u8],
+    designated: &[Box<[u8]>],
+) -> Result<Answer, TooLong> {
     let mut writer = Writer::new(question);
     let is_apex = name == apex;
     // RFC 9462 section 6.1: without a designated resolver of ours there is no data at `_dns.resolver.arpa`.
-    let exists = is_apex || kind == Kind::Localhost || name == b"\x04_dns\x08resolver\x04arpa\x00";
+    let exists = is_apex || kind == Kind::Localhost || name == DESIGNATED;
     let data: Vec<Vec<u8>> = match (kind, qtype) {
         (_, rtype::SOA) if is_apex => vec![soa(apex)],
         (_, rtype::NS) if is_apex => vec![apex.to_vec()],
@@ -105,6 +121,12 @@ fn write(apex: &[u8], kind: Kind, name: &[u8], qtype: u16, question: &[u8]) -> R
     };
     for rdata in &data {
         writer.record(Section::Answer, name, qtype, TTL, rdata)?;
+    }
+    if qtype == rtype::SVCB && !designated.is_empty() {
+        for rdata in designated {
+            writer.record(Section::Answer, name, qtype, DESIGNATED_TTL, rdata)?;
+        }
+        return Ok(writer.finish(AA));
     }
     if data.is_empty() {
         writer.record(Section::Authority, apex, rtype::SOA, TTL, &soa(apex))?;

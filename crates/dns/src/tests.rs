@@ -9,6 +9,7 @@ mod local_names;
 mod memory;
 mod simulation;
 mod stale;
+mod team_data;
 mod upstreams;
 mod validation;
 mod worker;

@@ -69,6 +69,7 @@ pub(crate) mod rtype {
     pub(crate) const KX: u16 = 36;
     pub(crate) const DNAME: u16 = 39;
     pub(crate) const OPT: u16 = 41;
+    pub(crate) const SVCB: u16 = 64;
     pub(crate) const HTTPS: u16 = 65;
     pub(crate) const RRSIG: u16 = 46;
     pub(crate) const NSEC: u16 = 47;
@@ -92,6 +93,8 @@ pub(crate) const OPTION_EXTENDED_ERROR: u16 = 15;
 
 /// Extended DNS error "DNSSEC Bogus" (RFC 8914 section 4.7).
 pub(crate) const EDE_DNSSEC_BOGUS: u16 = 6;
+/// Extended DNS error "Blocked" (RFC 8914 section 4.16): the name is on a list of the team's.
+pub(crate) const EDE_BLOCKED: u16 = 15;
 /// Extended DNS error "Prohibited" (RFC 8914 section 4.19): the client is not in the access list.
 pub(crate) const EDE_PROHIBITED: u16 = 18;
 /// Extended DNS error "Stale Answer" (RFC 8914 section 4.4).

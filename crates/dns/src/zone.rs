@@ -6,9 +6,10 @@ use foldhash::quality::FixedState;
 
 use crate::{
     name::{from_text, is_at_or_below, suffixes},
-    settings::{Record, RecordData, Settings, SettingsError, Zone},
+    settings::{Designated, Record, RecordData, Settings, SettingsError, Zone},
     wire::rtype,
     writer::{Section, TooLong, Writer},
+    zone_file::ZoneFile,
 };
 
 /// SOA timers (RFC 1912 section 2.2). Nobody transfers these zones, so only MINIMUM matters.
@@ -30,16 +31,23 @@ pub(crate) struct LocalZone {
     nodes: HashMap<Box<[u8]>, Node, FixedState>,
 }
 
+/// The records of one name and type, which share a TTL (RFC 2181 section 5.2).
+pub(crate) struct RrSet {
+    rtype: u16,
+    pub(crate) ttl: u32,
+    pub(crate) rdatas: Vec<Box<[u8]>>,
+}
+
 /// The records of one name; none for a name that exists only because longer ones do (RFC 8020).
 #[derive(Default)]
 pub(crate) struct Node {
-    rrsets: Vec<(u16, Vec<Box<[u8]>>)>,
+    rrsets: Vec<RrSet>,
 }
 
 impl Node {
-    /// The RDATA of one type.
-    pub(crate) fn rrset(&self, rtype: u16) -> Option<&[Box<[u8]>]> {
-        self.rrsets.iter().find(|(of, _)| *of == rtype).map(|(_, rdatas)| rdatas.as_slice())
+    /// The records of one type.
+    pub(crate) fn rrset(&self, rtype: u16) -> Option<&RrSet> {
+        self.rrsets.iter().find(|set| set.rtype == rtype)
     }
 
     /// True when the name has records of its own.
@@ -47,24 +55,50 @@ impl Node {
         !self.rrsets.is_empty()
     }
 
-    fn add(&mut self, rtype: u16, rdata: Box<[u8]>) {
-        match self.rrsets.iter_mut().find(|(of, _)| *of == rtype) {
-            Some((_, rdatas)) if rdatas.contains(&rdata) => {}
-            Some((_, rdatas)) => rdatas.push(rdata),
-            None => self.rrsets.push((rtype, vec![rdata])),
+    fn add(&mut self, rtype: u16, ttl: u32, rdata: Box<[u8]>) {
+        match self.rrsets.iter_mut().find(|set| set.rtype == rtype) {
+            Some(set) => {
+                set.ttl = set.ttl.min(ttl);
+                if !set.rdatas.contains(&rdata) {
+                    set.rdatas.push(rdata);
+                }
+            }
+            None => self.rrsets.push(RrSet { rtype, ttl, rdatas: vec![rdata] }),
         }
     }
 }
 
 impl Zones {
     /// Compiles the zones; the clients' domain becomes a zone of its own when none holds it.
-    pub(crate) fn compile(settings: &Settings, hash_seed: u64) -> Result<Self, SettingsError> {
+    pub(crate) fn compile(
+        settings: &Settings,
+        designated: Option<&Designated>,
+        hash_seed: u64,
+    ) -> Result<Self, SettingsError> {
         let mut zones = Self { by_origin: HashMap::with_hasher(FixedState::with_seed(hash_seed)) };
         let negative_ttl_max = if settings.client_names_zone.is_some() { settings.client_names_ttl } else { u32::MAX };
         for zone in &settings.zones {
             let compiled = LocalZone::compile(zone, negative_ttl_max, hash_seed)?;
             if zones.by_origin.insert(compiled.origin.clone(), compiled).is_some() {
                 return Err(SettingsError::DuplicateZone { origin: zone.origin.clone() });
+            }
+        }
+        for file in &settings.zone_files {
+            match zones.by_origin.get_mut(&file.origin) {
+                Some(zone) => zone.add_file(file)?,
+                None => {
+                    let compiled = LocalZone::of_file(file, negative_ttl_max, hash_seed)?;
+                    zones.by_origin.insert(compiled.origin.clone(), compiled);
+                }
+            }
+        }
+        if let Some(designated) = designated {
+            let name = parse(&format!("_dns.{}", designated.name))?;
+            let target = parse(&designated.name)?;
+            if let Some(zone) = zones.find_mut(&name) {
+                for rdata in designated.rdatas(&target) {
+                    zone.add(&name, rtype::SVCB, zone.ttl, rdata);
+                }
             }
         }
         if let Some(domain) = &settings.client_names_zone {
@@ -102,9 +136,12 @@ impl LocalZone {
         self.nodes.get(name)
     }
 
-    /// TTL of its records.
-    pub(crate) fn ttl(&self) -> u32 {
-        self.ttl
+    /// The records that stand for a name that does not exist (RFC 4592 section 3.3.1): those of the asterisk below the
+    /// closest name that does.
+    pub(crate) fn wildcard(&self, name: &[u8]) -> Option<&Node> {
+        let encloser = suffixes(name).skip(1).find(|suffix| self.nodes.contains_key(*suffix))?;
+        let asterisk = [b"\x01*", encloser].concat();
+        self.nodes.get(asterisk.as_slice()).filter(|node| node.has_records())
     }
 
     /// Adds the SOA that makes an answer a negative one (RFC 2308 section 3).
@@ -120,12 +157,36 @@ impl LocalZone {
         let nodes = HashMap::with_hasher(FixedState::with_seed(hash_seed));
         let mut compiled = Self { origin, ttl: zone.ttl, negative_ttl, soa, nodes };
         let apex = compiled.origin.clone();
-        compiled.add(&apex, rtype::SOA, compiled.soa.clone());
-        compiled.add(&apex, rtype::NS, primary);
+        compiled.add(&apex, rtype::SOA, zone.ttl, compiled.soa.clone());
+        compiled.add(&apex, rtype::NS, zone.ttl, primary);
         for record in &zone.records {
             compiled.add_record(zone, record)?;
         }
         Ok(compiled)
+    }
+
+    /// A zone of a file alone.
+    fn of_file(file: &ZoneFile, negative_ttl_max: u32, hash_seed: u64) -> Result<Self, SettingsError> {
+        // RFC 2308 section 4: the lesser of the SOA's TTL and MINIMUM, its last field.
+        let minimum = file.soa.last_chunk().map_or(0, |minimum| u32::from_be_bytes(*minimum));
+        let negative_ttl = file.soa_ttl.min(minimum).min(negative_ttl_max);
+        let nodes = HashMap::with_hasher(FixedState::with_seed(hash_seed));
+        let mut zone =
+            Self { origin: file.origin.clone(), ttl: file.soa_ttl, negative_ttl, soa: file.soa.clone(), nodes };
+        zone.add(&file.origin, rtype::SOA, file.soa_ttl, file.soa.clone());
+        zone.add_file(file)?;
+        Ok(zone)
+    }
+
+    /// The records of a file, the SOA left out: a zone that is the plan's keeps its own.
+    fn add_file(&mut self, file: &ZoneFile) -> Result<(), SettingsError> {
+        for record in &file.records {
+            self.check_alone(&record.owner, record.rtype, || {
+                domain::base::Name::from_slice(&record.owner).map(ToString::to_string).unwrap_or_default()
+            })?;
+            self.add(&record.owner, record.rtype, record.ttl, record.rdata.clone());
+        }
+        Ok(())
     }
 
     fn add_record(&mut self, zone: &Zone, record: &Record) -> Result<(), SettingsError> {
@@ -134,22 +195,24 @@ impl LocalZone {
             return Err(SettingsError::OutsideZone { name: record.name.clone(), origin: zone.origin.clone() });
         }
         let (rtype, rdata) = rdata(record)?;
-        let node = self.nodes.get(&owner);
-        let clashes = node.is_some_and(|node| match rtype {
-            rtype::CNAME => node.has_records(),
-            _ => node.rrset(rtype::CNAME).is_some(),
-        });
-        if clashes {
-            return Err(SettingsError::CnameNotAlone { name: record.name.clone() });
-        }
-        self.add(&owner, rtype, rdata);
+        self.check_alone(&owner, rtype, || record.name.clone())?;
+        self.add(&owner, rtype, zone.ttl, rdata);
         Ok(())
     }
 
-    fn add(&mut self, owner: &[u8], rtype: u16, rdata: Box<[u8]>) {
+    /// RFC 2181 section 10.1.
+    fn check_alone(&self, owner: &[u8], rtype: u16, name: impl Fn() -> String) -> Result<(), SettingsError> {
+        let clashes = self.nodes.get(owner).is_some_and(|node| match rtype {
+            rtype::CNAME => node.has_records(),
+            _ => node.rrset(rtype::CNAME).is_some(),
+        });
+        if clashes { Err(SettingsError::CnameNotAlone { name: name() }) } else { Ok(()) }
+    }
+
+    fn add(&mut self, owner: &[u8], rtype: u16, ttl: u32, rdata: Box<[u8]>) {
         self.make_node(owner);
         if let Some(node) = self.nodes.get_mut(owner) {
-            node.add(rtype, rdata);
+            node.add(rtype, ttl, rdata);
         }
     }
 

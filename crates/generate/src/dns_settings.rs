@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dns::{Nat64, Rates, Record, RecordData, Settings, Zone};
+use dns::{Designated, Nat64, Rates, Record, RecordData, Settings, Zone};
 use ipnet::IpNet;
 use plan::{DnsCertificate, DnsUpstream, Plan};
 
@@ -44,6 +44,12 @@ pub struct DnsServing {
     pub validate: bool,
     /// File of DS or DNSKEY records; without one, those of the real root.
     pub trust_anchors: Option<PathBuf>,
+    /// Files of zones that are answered here.
+    pub zones: Vec<PathBuf>,
+    /// Files of names that are not answered.
+    pub block: Vec<PathBuf>,
+    /// Names that are answered though a file has them.
+    pub unblock: Vec<String>,
 }
 
 impl DnsServing {
@@ -54,6 +60,9 @@ impl DnsServing {
         }
         if let Some(anchors) = &mut self.trust_anchors {
             *anchors = directory.join(&*anchors);
+        }
+        for file in self.zones.iter_mut().chain(&mut self.block) {
+            *file = directory.join(&*file);
         }
         if let Some(DnsCertificate { certificate, key }) = &mut self.certificate {
             (*certificate, *key) = (directory.join(&*certificate), directory.join(&*key));
@@ -70,6 +79,9 @@ pub(crate) fn dns_serving(plan: &Plan) -> DnsServing {
         certificate: dns.certificate.clone(),
         validate: dns.validate,
         trust_anchors: dns.trust_anchors.clone(),
+        zones: dns.zones.clone(),
+        block: dns.block.clone(),
+        unblock: dns.unblock.clone(),
     }
 }
 
@@ -113,7 +125,16 @@ pub(crate) fn dns_settings(plan: &Plan) -> Settings {
         allow: served_networks(plan),
         rates: Rates { client: plan.services.dns.client_rate, prefix: plan.services.dns.network_rate },
         nat64: translators(plan),
+        designated: designated(plan),
+        ..Settings::default()
     }
+}
+
+/// The name that clients are told to ask encrypted; its ports are known once they are bound.
+fn designated(plan: &Plan) -> Option<Designated> {
+    plan.services.dns.certificate.as_ref()?;
+    let name = format!("ns.{}", plan.event.domain);
+    Some(Designated { name, ipv4: plan.server_address().into_iter().collect(), ..Designated::default() })
 }
 
 /// VLANs whose routers announce a translator's prefix (RFC 8781) get addresses in it from us too, for clients that do not

@@ -545,6 +545,12 @@ pub struct Dns {
     pub trust_anchors: Option<PathBuf>,
     /// Names at and below which signatures are not checked (RFC 7646).
     pub insecure: Vec<String>,
+    /// Files of zones that are answered here.
+    pub zones: Vec<PathBuf>,
+    /// Files of names that are not answered.
+    pub block: Vec<PathBuf>,
+    /// Names that are answered though a file has them.
+    pub unblock: Vec<String>,
     /// Who is served; empty: the plan's networks, and private-use and link-local addresses.
     pub allow: Vec<IpNet>,
     /// Queries per second that one client may send; `None`: no limit.

@@ -23,6 +23,7 @@ mod inbox;
 mod listen;
 mod memory_keeper;
 mod operator;
+mod team_files;
 mod tls;
 mod validator;
 
@@ -41,6 +42,7 @@ use rand_chacha::ChaCha12Rng;
 use store::StateDir;
 use tokio::sync::mpsc;
 
+pub(crate) use self::team_files::{TeamFileError, load_team_files};
 pub(crate) use self::validator::TrustAnchorError;
 pub(crate) use self::validator::trust_anchors;
 use self::{

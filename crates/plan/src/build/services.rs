@@ -179,12 +179,10 @@ impl Build {
             cache_bytes_max,
             validate: table.and_then(|table| table.validate.as_ref()).is_some_and(|stated| stated.value),
             trust_anchors: path(table.and_then(|table| table.trust_anchors.as_ref())),
-            insecure: table
-                .and_then(|table| table.insecure.as_ref())
-                .iter()
-                .flat_map(|many| &many.0)
-                .map(|name| name.value.0.clone())
-                .collect(),
+            insecure: texts(table.and_then(|table| table.insecure.as_ref())).collect(),
+            zones: texts(table.and_then(|table| table.zones.as_ref())).map(PathBuf::from).collect(),
+            block: texts(table.and_then(|table| table.block.as_ref())).map(PathBuf::from).collect(),
+            unblock: texts(table.and_then(|table| table.unblock.as_ref())).collect(),
             allow: table
                 .and_then(|table| table.allow.as_ref())
                 .iter()
@@ -317,6 +315,10 @@ impl Build {
 
 fn path(text: Option<&At<Text>>) -> Option<PathBuf> {
     text.map(|text| PathBuf::from(&text.value.0))
+}
+
+fn texts(many: Option<&Many<Text>>) -> impl Iterator<Item = String> {
+    many.into_iter().flat_map(|many| &many.0).map(|text| text.value.0.clone())
 }
 
 fn values<T: Copy>(many: &Many<T>) -> Vec<T> {

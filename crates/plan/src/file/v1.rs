@@ -498,6 +498,12 @@ shape! {
         trust_anchors: Option<At<Text>>,
         /// Names at and below which signatures are not checked.
         insecure: Option<Many<Text>>,
+        /// Zone files (RFC 1035) of names that are answered here; one for `event.domain` adds to the plan's names.
+        zones: Option<Many<Text>>,
+        /// Files of names that are not answered, with all below them: a name a line, or a file of hosts.
+        block: Option<Many<Text>>,
+        /// Names that are answered though a list has them, with all below them.
+        unblock: Option<Many<Text>>,
         /// Who is served: addresses and prefixes. Default: the plan's networks, and private-use and link-local addresses.
         allow: Option<Many<Network>>,
         /// Queries per second that one client (an IPv4 address, an IPv6 /64) may send. Default: no limit.
