@@ -233,8 +233,19 @@ pub(crate) enum DnsCommand {
     Upstreams(DnsState),
     /// Why a name is answered as it is: what is kept, our own names, upstreams
     Explain(DnsExplain),
+    /// Who asks most, and for what, in the last hour at most; counted when the plan has `dns.top = true`
+    Top(DnsTop),
     /// Forget answers of upstreams
     Flush(DnsFlush),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DnsTop {
+    /// How many names and clients
+    #[arg(long, default_value_t = 20, value_name = "COUNT")]
+    pub(crate) most: usize,
+    #[command(flatten)]
+    pub(crate) state: DnsState,
 }
 
 #[derive(Args, Debug)]

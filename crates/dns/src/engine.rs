@@ -3,7 +3,7 @@
 use std::{
     collections::VecDeque,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -24,6 +24,7 @@ use crate::{
     query::{Head, Parsed, Query, parse},
     reply::{Freshness, aged, refuse, reply},
     special::SpecialNames,
+    top::{Seen, Top},
     upstream::Upstreams,
     validation::{Policy, ValidationId},
     wire::{CD, EDE_BLOCKED, EDE_OTHER, RCODE, RD, rcode, rtype, u16_at},
@@ -144,6 +145,9 @@ pub struct Engine {
     pub(crate) patience_factor: u32,
     pub(crate) views: Arc<Views>,
     designated: Option<Designated>,
+    counts_top: bool,
+    /// What each worker has seen, if that is counted.
+    seen: Mutex<Vec<Arc<Mutex<Seen>>>>,
 }
 
 impl Engine {
@@ -181,6 +185,8 @@ impl Engine {
             patience_factor: settings.patience_factor.max(1),
             views: Arc::new(Views::new(&settings.nat64)?),
             designated: settings.designated,
+            counts_top: settings.counts_top,
+            seen: Mutex::default(),
         })
     }
 
@@ -204,7 +210,19 @@ impl Engine {
     /// Serves clients on a thread of its own from this engine's cache. The access list and the rates are its work alone:
     /// a driver that has them gives every query to a worker first.
     pub fn worker(&self) -> Worker {
-        Worker::new(Arc::clone(&self.cache), Arc::clone(&self.gate), self.cookies.clone(), Arc::clone(&self.views))
+        let seen = self.counts_top.then(Arc::default);
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).extend(seen.clone());
+        let (cache, gate, views) = (Arc::clone(&self.cache), Arc::clone(&self.gate), Arc::clone(&self.views));
+        Worker::new(cache, gate, self.cookies.clone(), views, seen)
+    }
+
+    /// Who asked most lately, and for what, over all workers; `None` when that is not counted.
+    pub fn top(&self, now: Timestamp, most: usize) -> Option<Top> {
+        let mut all = Seen::default();
+        for seen in self.seen.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            all.add(now, &seen.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+        self.counts_top.then(|| all.top(most))
     }
 
     /// The cache, to be written down; usable on any thread.

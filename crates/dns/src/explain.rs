@@ -161,6 +161,6 @@ fn shape(answer: &Answer) -> Shape {
 }
 
 /// A name for people; ours are always well formed.
-fn text(name: &[u8]) -> String {
-    Name::from_slice(name).map(|name| format!("{name}.")).unwrap_or_default()
+pub(crate) fn text(name: &[u8]) -> String {
+    Name::from_slice(name).map(|name| format!("{}.", name.to_string().trim_end_matches('.'))).unwrap_or_default()
 }

@@ -52,6 +52,8 @@ pub struct Settings {
     pub blocked: Blocked,
     /// Where clients can ask us encrypted.
     pub designated: Option<Designated>,
+    /// Workers count who asks most, and for what.
+    pub counts_top: bool,
     /// Clients behind translators.
     pub nat64: Vec<Nat64>,
 }

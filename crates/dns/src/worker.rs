@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use model::Timestamp;
@@ -16,6 +16,7 @@ use crate::{
     nat64::Views,
     query::{Head, Parsed, Query, parse},
     reply::{Freshness, append_refusal, append_reply},
+    top::Seen,
     wire::{EDE_PROHIBITED, RCODE, TC, rcode, u16_at},
 };
 
@@ -40,14 +41,21 @@ pub struct Worker {
     gate: Arc<Gate>,
     cookies: Cookies,
     views: Arc<Views>,
+    seen: Option<Arc<Mutex<Seen>>>,
     counters: Counters,
     /// Of queries over their rate, every second gets TC=1 and the others nothing.
     slips: bool,
 }
 
 impl Worker {
-    pub(crate) fn new(cache: Arc<Cache>, gate: Arc<Gate>, cookies: Cookies, views: Arc<Views>) -> Self {
-        Self { cache, gate, cookies, views, counters: Counters::default(), slips: false }
+    pub(crate) fn new(
+        cache: Arc<Cache>,
+        gate: Arc<Gate>,
+        cookies: Cookies,
+        views: Arc<Views>,
+        seen: Option<Arc<Mutex<Seen>>>,
+    ) -> Self {
+        Self { cache, gate, cookies, views, seen, counters: Counters::default(), slips: false }
     }
 
     /// A message from a client. A reply is appended to `out`, without the length octets of TCP.
@@ -79,6 +87,10 @@ impl Worker {
             }
             Parsed::Query(mut query) => {
                 let refusal = self.admit(now, source.ip(), transport, &mut query.head, out);
+                if let (Some(seen), None) = (&self.seen, refusal) {
+                    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+                    seen.count(now, source.ip(), query.name);
+                }
                 refusal.unwrap_or_else(|| self.answer(now, source.ip(), transport, &query, out))
             }
         };

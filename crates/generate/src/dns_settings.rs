@@ -126,6 +126,7 @@ pub(crate) fn dns_settings(plan: &Plan) -> Settings {
         rates: Rates { client: plan.services.dns.client_rate, prefix: plan.services.dns.network_rate },
         nat64: translators(plan),
         designated: designated(plan),
+        counts_top: plan.services.dns.top,
         ..Settings::default()
     }
 }

@@ -551,6 +551,8 @@ pub struct Dns {
     pub block: Vec<PathBuf>,
     /// Names that are answered though a file has them.
     pub unblock: Vec<String>,
+    /// The names and clients of most questions are counted; default false.
+    pub top: bool,
     /// Who is served; empty: the plan's networks, and private-use and link-local addresses.
     pub allow: Vec<IpNet>,
     /// Queries per second that one client may send; `None`: no limit.

@@ -16,6 +16,7 @@ pub(crate) fn run(arguments: &Dns) -> Result<Answer> {
             let (name, qtype) = (explain.name.clone(), explain.qtype.clone());
             (&explain.state.state, DnsRequest::Explain { name, qtype })
         }
+        DnsCommand::Top(top) => (&top.state.state, DnsRequest::Top { most: top.most }),
         DnsCommand::Flush(flush) => {
             let what = match (&flush.name, &flush.suffix) {
                 (Some(name), _) => FlushWhat::Name(name.clone()),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use dns::{Cached, Engine, Explanation, Flush, Shape, Source, UpstreamHealth};
+use dns::{Cached, Engine, Explanation, Flush, Shape, Source, Top, UpstreamHealth};
 use model::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
@@ -22,6 +22,11 @@ pub enum DnsRequest {
         name: String,
         /// The type's mnemonic, e.g. `A`.
         qtype: String,
+    },
+    /// Who asks most, and for what.
+    Top {
+        /// How many of each.
+        most: usize,
     },
     /// Forget what is kept.
     Flush(FlushWhat),
@@ -58,6 +63,13 @@ pub(crate) async fn answer(engine: &EngineHandle, request: DnsRequest) -> Answer
                 None => stopped(),
             }
         }
+        DnsRequest::Top { most } => match ask_engine(engine, move |engine, now| (engine.top(now, most), now)).await {
+            Some((Some(top), now)) => Answer::Done { says: top_words(&top, now) },
+            Some((None, _)) => Answer::Refused {
+                says: vec!["this is not counted; `dns.top = true` in `[services]` of network.toml does it".to_owned()],
+            },
+            None => stopped(),
+        },
         DnsRequest::Flush(what) => {
             let what = match what {
                 FlushWhat::Name(name) => Flush::Name(name),
@@ -156,6 +168,18 @@ fn says_what(shape: Shape) -> String {
         1 => format!("{code} with 1 record"),
         records => format!("{code} with {records} records"),
     }
+}
+
+fn top_words(top: &Top, now: Timestamp) -> Vec<String> {
+    let Some(since) = top.since else { return vec!["nobody has asked anything yet".to_owned()] };
+    let minutes = if now > since { now.since(since).as_secs() / 60 } else { 0 };
+    let mut says =
+        vec![format!("{} questions in {minutes} min; counts may be up to {} too low", top.questions, top.missing)];
+    says.push("names".to_owned());
+    says.extend(top.names.iter().map(|(name, count)| format!("{count:>9}  {name}")));
+    says.push("clients".to_owned());
+    says.extend(top.clients.iter().map(|(client, count)| format!("{count:>9}  {client}")));
+    says
 }
 
 fn words(upstreams: &[UpstreamHealth]) -> Vec<String> {

@@ -185,3 +185,22 @@ fn replies_are_padded_where_it_hides_something() {
         assert_ne!(ask(&mut worker, rig.now, client, &query(NAME)).1.len() % 468, 0);
     }
 }
+
+/// Names and clients are counted only when the plan says so.
+#[test]
+fn who_asks_most_is_counted_by_workers_if_wanted() {
+    for counts_top in [false, true] {
+        let rig = Rig::new(Settings { counts_top, ..settings() });
+        let mut workers = [rig.engine.worker(), rig.engine.worker()];
+        for (number, name) in ["a.example", "B.example", "b.example"].into_iter().enumerate() {
+            let query = plain(name, 1);
+            workers[number % 2].on_query(rig.now, udp(1).address, Transport::Udp, &query, &mut Vec::new());
+        }
+        let top = rig.engine.top(rig.now, 1);
+        assert_eq!(top.is_some(), counts_top);
+        if let Some(top) = top {
+            assert_eq!((top.questions, top.names), (3, vec![("b.example.".to_owned(), 2)]));
+            assert_eq!(top.clients, [(udp(1).address.ip(), 3)]);
+        }
+    }
+}

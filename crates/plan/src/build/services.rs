@@ -180,6 +180,7 @@ impl Build {
             validate: table.and_then(|table| table.validate.as_ref()).is_some_and(|stated| stated.value),
             trust_anchors: path(table.and_then(|table| table.trust_anchors.as_ref())),
             insecure: texts(table.and_then(|table| table.insecure.as_ref())).collect(),
+            top: table.and_then(|table| table.top.as_ref()).is_some_and(|stated| stated.value),
             zones: texts(table.and_then(|table| table.zones.as_ref())).map(PathBuf::from).collect(),
             block: texts(table.and_then(|table| table.block.as_ref())).map(PathBuf::from).collect(),
             unblock: texts(table.and_then(|table| table.unblock.as_ref())).collect(),

@@ -504,6 +504,8 @@ shape! {
         block: Option<Many<Text>>,
         /// Names that are answered though a list has them, with all below them.
         unblock: Option<Many<Text>>,
+        /// The names and clients of most questions are counted, for operators to see. Default: false.
+        top: Option<At<bool>>,
         /// Who is served: addresses and prefixes. Default: the plan's networks, and private-use and link-local addresses.
         allow: Option<Many<Network>>,
         /// Queries per second that one client (an IPv4 address, an IPv6 /64) may send. Default: no limit.
