@@ -21,6 +21,8 @@ pub enum Source {
     OwnZone(String),
     /// A DHCP client's reverse name outside our own zones.
     ClientName,
+    /// On a list of names that are not answered, by the name on the list.
+    Blocked(String),
     /// A name that no upstream should ever be asked for (RFC 6761 and others).
     SpecialName,
     /// Type ANY is answered with one small record (RFC 8482).
@@ -107,6 +109,9 @@ impl Engine {
             (_, Some(zone)) => Source::OwnZone(text(&zone.origin)),
             (None, None) => Source::Upstreams,
             (Some(_), None) if self.local.client_names.find(now, &wire).is_some() => Source::ClientName,
+            (Some(_), None) if self.local.blocked.find(&wire).is_some() => {
+                Source::Blocked(self.local.blocked.find(&wire).map(text).unwrap_or_default())
+            }
             (Some(_), None) if qtype.to_int() == rtype::ANY => Source::MinimalAny,
             (Some(_), None) => Source::SpecialName,
         };

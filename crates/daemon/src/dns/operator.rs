@@ -113,6 +113,7 @@ fn explained(why: &Explanation, upstreams: &[UpstreamHealth]) -> Vec<String> {
     says.push(match &why.source {
         Source::OwnZone(origin) => own(&format!("our own zone {origin}")),
         Source::ClientName => own("the lease of a DHCP client"),
+        Source::Blocked(name) => own(&format!("the entry {name} of a list of blocked names")),
         Source::SpecialName => own("a special name (RFC 6761)"),
         Source::MinimalAny => own("type ANY (RFC 8482)"),
         Source::Upstreams => "2. no name of ours and no special one: upstreams are asked".to_owned(),
