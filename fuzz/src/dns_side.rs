@@ -4,7 +4,9 @@ use std::{
     time::Duration,
 };
 
-use dns::{AskId, ClientRef, Effect, Engine, Nat64, Rates, Record, RecordData, Settings, Transport, Validity, Zone, client};
+use dns::{
+    AskId, ClientRef, Effect, Engine, Nat64, Rates, Record, RecordData, Settings, Transport, Validity, Zone, client,
+};
 use model::{HostName, Timestamp};
 
 use crate::Script;
@@ -304,6 +306,7 @@ fn engine() -> Engine {
             clients: "198.51.100.0/29".parse().expect("a network"),
             prefix: "64:ff9b::/96".parse().expect("a network"),
         }],
+        ..Settings::default()
     };
     Engine::new(settings, 7).expect("the settings are fixed")
 }
