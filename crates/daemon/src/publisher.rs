@@ -108,6 +108,8 @@ struct Totals {
     acks: u64,
     queries: u64,
     hits: u64,
+    failed: u64,
+    waits: dns::Waits,
     lines: u64,
 }
 
@@ -119,6 +121,8 @@ impl Totals {
             acks: seen.dhcp.counters.acks,
             queries: dns.queries_udp + dns.queries_tcp + dns.queries_tls + dns.queries_https,
             hits: dns.cache_hits + dns.local_answers,
+            failed: dns.servfail,
+            waits: seen.dns.waits,
             lines: seen.log.lines_stored,
         }
     }
@@ -224,9 +228,14 @@ impl Publisher {
                 let queries = totals.queries.saturating_sub(last.queries);
                 if queries > 0 {
                     rates.dns_hit_ratio = totals.hits.saturating_sub(last.hits) as f64 / queries as f64;
+                    rates.dns_failed_ratio = totals.failed.saturating_sub(last.failed) as f64 / queries as f64;
                 }
             }
         }
+        let waits = self.last.map_or(totals.waits, |last| totals.waits.since(&last.waits));
+        rates.dns_wait_p99_ms = waits.percentile(99).and_then(|wait| u32::try_from(wait.as_millis()).ok());
+        rates.dns_upstreams = seen.dns.upstreams.len() as u32;
+        rates.dns_upstreams_answering = seen.dns.upstreams.iter().filter(|upstream| upstream.healthy).count() as u32;
         if totals.queries > 0 {
             rates.dns_hit_ratio_total = totals.hits as f64 / totals.queries as f64;
         }

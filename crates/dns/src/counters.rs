@@ -48,6 +48,20 @@ impl Waits {
         }))
     }
 
+    /// What was counted since `earlier`.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut counts = self.counts;
+        counts.iter_mut().zip(earlier.counts).for_each(|(now, then)| *now = now.saturating_sub(then));
+        Self { counts, sum: self.sum.saturating_sub(earlier.sum) }
+    }
+
+    /// The least bound that so many in 100 kept; `None` when none waited, or they waited longer than the last bound.
+    pub fn percentile(&self, percent: u64) -> Option<Duration> {
+        let all: u64 = self.counts.iter().sum();
+        let is_enough = |(bound, count): (Option<Duration>, u64)| (count * 100 >= all * percent).then_some(bound);
+        if all == 0 { None } else { self.up_to().find_map(is_enough).flatten() }
+    }
+
     /// All waits together.
     pub fn sum(&self) -> Duration {
         self.sum
@@ -211,5 +225,20 @@ mod tests {
         assert_eq!(counts, [2, 3, 4, 4, 4, 4, 4, 4, 5, 5, 6]);
         assert_eq!(waits.up_to().last(), Some((None, 6)));
         assert_eq!(waits.sum(), Duration::from_millis(10_806));
+    }
+
+    #[test]
+    fn percentiles_are_the_bound_that_holds_them() {
+        let mut waits = Waits::default();
+        assert_eq!(waits.percentile(99), None);
+        for _ in 0..99 {
+            waits.count(Duration::from_millis(3));
+        }
+        let earlier = waits;
+        waits.count(Duration::from_secs(9));
+        assert_eq!(waits.percentile(99), Some(Duration::from_millis(5)));
+        assert_eq!(waits.percentile(100), None, "longer than is told apart");
+        assert_eq!(waits.since(&earlier).percentile(50), None);
+        assert_eq!(waits.since(&earlier).sum(), Duration::from_secs(9));
     }
 }

@@ -121,6 +121,19 @@ pub struct Rates {
     pub dns_hit_ratio: f64,
     /// The same since the services began.
     pub dns_hit_ratio_total: f64,
+    /// Share of DNS queries that failed (SERVFAIL), 0 to 1.
+    #[serde(default)]
+    pub dns_failed_ratio: f64,
+    /// Upstream DNS servers, and how many of them answer.
+    #[serde(default)]
+    pub dns_upstreams: u32,
+    /// See there.
+    #[serde(default)]
+    pub dns_upstreams_answering: u32,
+    /// Of clients that had to wait for an upstream, 99 in 100 waited no longer, milliseconds; `None` when none did, or longer
+    /// than is told apart.
+    #[serde(default)]
+    pub dns_wait_p99_ms: Option<u32>,
     /// Log lines stored per second.
     pub log_lines: f64,
     /// DHCPACKs so far.

@@ -62,7 +62,16 @@ fn snapshot() -> Snapshot {
             },
         ],
         pools: vec![PoolUse { name: "attendee".to_owned(), used: 900, used_peak: 950, size: 4_000 }],
-        rates: Rates { dhcp_acks: 3.21, dns_queries: 123.4, dns_hit_ratio: 0.874, ..Rates::default() },
+        rates: Rates {
+            dhcp_acks: 3.21,
+            dns_queries: 123.4,
+            dns_hit_ratio: 0.874,
+            dns_failed_ratio: 0.012,
+            dns_upstreams: 3,
+            dns_upstreams_answering: 2,
+            dns_wait_p99_ms: Some(20),
+            ..Rates::default()
+        },
         talks_now: vec![SnapshotTalk {
             title: "型 \"hints\" <i>".to_owned(),
             room: "Hall".to_owned(),

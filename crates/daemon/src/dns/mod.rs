@@ -123,8 +123,7 @@ pub(crate) type Work = Box<dyn FnOnce() -> io::Result<()> + Send>;
 impl DnsService {
     /// The threads' names and work, and the way to the engine.
     pub(crate) fn threads(self) -> io::Result<(Vec<(&'static str, Work)>, EngineHandle)> {
-        let Self { engine, sockets, certificate, trust, anchors, upstreams, clock, names, view, state, stop } =
-            self;
+        let Self { engine, sockets, certificate, trust, anchors, upstreams, clock, names, view, state, stop } = self;
         let (handle, inbox) = Inbox::new()?;
         let (streams, asks) = StreamAskThread::new(handle.clone(), trust, Arc::clone(&stop));
         let (connections, counters) = (Arc::new(Connections::default()), Arc::new(UdpCounters::default()));
