@@ -331,6 +331,7 @@ fn dns(seen: &Seen, metrics: &mut Vec<Metric>) {
     waits(&seen.dns.waits, metrics);
     let upstream = [
         ("asked", counters.upstream_asks),
+        ("hedged", counters.upstream_hedges),
         ("answered", counters.upstream_answers),
         ("timed-out", counters.upstream_timeouts),
         ("refused", counters.upstream_refusals),

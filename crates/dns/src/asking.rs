@@ -7,6 +7,8 @@
 //!                     |  |  refused, failed: next upstream at once
 //!                     +--+  400 to 1000 ms without answer: next upstream, the earlier ask stays open
 //!                     |
+//!                     |  ^  4 times the usual round trip, rarely: another upstream beside it
+//!                     |  |  FORMERR: the same one without OPT
 //!                     +-----------------------> closed: what is known, past its end or not (RFC 8767),
 //!                        no attempt left        else SERVFAIL, remembered for 1 to 30 s
 //! ```
@@ -22,6 +24,7 @@ use crate::{
     AskId, Effect, Engine, Transport,
     inflight::{Ask, Pending, Waiter},
     reply::{Freshness, aged, reply},
+    upstream::Upstreams,
     upstream_answer::{Asked, Verdict, judge},
     wire::{CD, CLASS_IN, EDE_NETWORK_ERROR, RD, UDP_LEN_MAX, rcode, rtype},
     writer::{Answer, Writer},
@@ -41,6 +44,15 @@ const PATIENCE: [Duration; 6] = [
 const ATTEMPTS_WHILE_DOWN: usize = 3;
 /// Attempts of one question that may wait for answers at once; each holds a socket of the driver.
 const ASKS_OPEN_MAX: usize = 3;
+/// A second upstream is asked beside the first when that takes so many times longer than it usually does, plus a little:
+/// a lost packet then costs a client a tenth of a second and not 400 ms.
+const HEDGE_FACTOR: u32 = 4;
+const HEDGE_AFTER_LEAST: Duration = Duration::from_millis(30);
+/// One question in twenty may be hedged, in bursts of up to fifty, so that an upstream that slows down is not doubled.
+pub(crate) const HEDGES_MAX: u32 = 50 * HEDGE_COST;
+const HEDGE_COST: u32 = 20;
+/// Upstreams whose answer to one question may turn out bogus.
+const BOGUS_MAX: u32 = 2;
 /// What a connection and an answer over TCP may take.
 const TCP_PATIENCE: Duration = Duration::from_millis(1_500);
 /// Packets that are not the answer, after which an ask moves to TCP, where nobody can guess along (RFC 5452 section 9.1).
@@ -52,6 +64,15 @@ const REFUSED_LIFETIME_S: (u32, u32) = (5, 30);
 const UNREACHABLE_LIFETIME_S: (u32, u32) = (1, 5);
 /// After so long clients get what is known though its end has passed, and asking goes on (RFC 8767 section 5).
 const CLIENT_RESPONSE_TIMER: Duration = Duration::from_millis(1_800);
+
+/// What a query to an upstream asks for beside its question.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wants {
+    /// An OPT record; `signatures` for our own checks even when the client did not set DO.
+    Edns { dnssec_ok: bool, signatures: bool },
+    /// No OPT record, for a server that cannot read one.
+    NothingOfEdns,
+}
 
 impl Engine {
     /// A message that arrived on the socket of `ask`. What does not match is counted, and waiting goes on.
@@ -80,12 +101,13 @@ impl Engine {
             }
             Verdict::CaseChanged => self.on_case_changed(now, ask.0),
             Verdict::Truncated => self.on_truncated(now, ask.0),
+            Verdict::FormErr => self.on_form_error(now, ask.0),
             Verdict::ServFail | Verdict::Rejected => self.on_refused(now, ask.0),
             Verdict::Answer(answer) => {
                 self.counters.upstream_answers += 1;
                 let Some(id) = self.on_alive(now, ask.0).and_then(|asked| asked.pending) else { return };
                 if self.wants_validation(now, id) {
-                    self.begin_validation(now, id, answer, bytes);
+                    self.begin_validation(now, id, upstream, answer, bytes);
                 } else {
                     self.conclude(now, id, answer);
                 }
@@ -122,6 +144,9 @@ impl Engine {
             // Its validation takes too long.
             return self.fail(now, id);
         }
+        if pending.is_hedging {
+            return self.hedge(now, id);
+        }
         let (asks, is_last) = (pending.asks.clone(), pending.give_up <= now);
         for ask in asks {
             let Some(asked) = self.inflight.ask(ask).filter(|asked| !asked.is_settled) else { continue };
@@ -141,18 +166,39 @@ impl Engine {
         }
         self.counters.upstream_probes += 1;
         let question = [&[0], rtype::NS.to_be_bytes().as_slice(), &CLASS_IN.to_be_bytes()].concat();
-        let id = self.send_ask(now, None, upstream, Transport::Udp, &question, 0, (false, false));
+        let id = self.send_ask(
+            now,
+            None,
+            upstream,
+            Transport::Udp,
+            &question,
+            0,
+            Wants::Edns { dnssec_ok: false, signatures: false },
+        );
         self.upstreams.probe_sent(upstream, id);
     }
 
     /// Sends the question to the best upstream left; false when attempts or upstreams are used up.
     fn attempt(&mut self, now: Timestamp, id: u64) -> bool {
-        let attempts_max = if self.upstreams.any_healthy() { PATIENCE.len() } else { ATTEMPTS_WHILE_DOWN };
-        let Some(pending) = self.inflight.get(id).filter(|pending| pending.attempts < attempts_max) else {
+        let Some(pending) = self.inflight.get(id) else { return false };
+        let attempts_max =
+            if self.upstreams.any_healthy(pending.allowed) { PATIENCE.len() } else { ATTEMPTS_WHILE_DOWN };
+        if pending.attempts >= attempts_max {
             return false;
-        };
-        let Some(upstream) = self.upstreams.choose(pending.rejected, pending.tried) else { return false };
-        let patience = PATIENCE[pending.attempts];
+        }
+        let chosen = self.upstreams.choose(pending.allowed, pending.rejected, pending.tried);
+        let Some(upstream) = chosen else { return false };
+        let patience = PATIENCE[pending.attempts] * self.patience_factor;
+        let hedge_after = hedge_after(&self.upstreams, upstream, self.patience_factor);
+        let may_hedge = pending.attempts == 0
+            && self.hedges >= HEDGE_COST
+            && hedge_after.is_some_and(|after| after < patience)
+            && self.upstreams.has_other(pending.allowed, upstream);
+        if pending.attempts == 0 {
+            self.hedges = (self.hedges + 1).min(HEDGES_MAX);
+        }
+        pending.is_hedging = may_hedge;
+        let patience = hedge_after.filter(|_| may_hedge).unwrap_or(patience);
         // The first ask stays to the end, for an upstream that is merely slow; of the later ones the newest stay.
         let surplus = pending.asks.get(1).copied().filter(|_| pending.asks.len() >= ASKS_OPEN_MAX);
         pending.attempts += 1;
@@ -160,9 +206,23 @@ impl Engine {
         if let Some(surplus) = surplus {
             self.forget(surplus);
         }
-        self.inflight.set_deadline(id, now + patience * self.patience_factor);
+        self.inflight.set_deadline(id, now + patience);
         self.ask(now, id, upstream, Transport::Udp);
         true
+    }
+
+    /// The first upstream takes longer than it usually does: another is asked too, and nobody is blamed yet.
+    fn hedge(&mut self, now: Timestamp, id: u64) {
+        let Some(pending) = self.inflight.get(id) else { return };
+        pending.is_hedging = false;
+        if self.hedges >= HEDGE_COST {
+            self.hedges -= HEDGE_COST;
+            self.counters.upstream_hedges += 1;
+            self.attempt_or_fail(now, id);
+        } else {
+            let patience = PATIENCE[0] * self.patience_factor;
+            self.inflight.set_deadline(id, now + patience);
+        }
     }
 
     fn wants_validation(&mut self, now: Timestamp, id: u64) -> bool {
@@ -181,8 +241,8 @@ impl Engine {
             self.counters.upstream_asks_tcp += 1;
             self.inflight.extend_deadline(id, now + TCP_PATIENCE * self.patience_factor);
         }
-        let dnssec = (dnssec_ok, dnssec_ok || is_validated);
-        self.send_ask(now, Some(id), upstream, transport, &question, flags, dnssec);
+        let wants = Wants::Edns { dnssec_ok, signatures: dnssec_ok || is_validated };
+        self.send_ask(now, Some(id), upstream, transport, &question, flags, wants);
     }
 
     #[expect(clippy::too_many_arguments, reason = "one place that builds a query, for questions and probes")]
@@ -194,16 +254,32 @@ impl Engine {
         transport: Transport,
         question: &[u8],
         flags: u16,
-        (dnssec_ok, wants_signatures): (bool, bool),
+        wants: Wants,
     ) -> u64 {
+        let (dnssec_ok, wants_signatures) = match wants {
+            Wants::Edns { dnssec_ok, signatures } => (dnssec_ok, signatures),
+            Wants::NothingOfEdns => (false, false),
+        };
         let mut question: Box<[u8]> = question.into();
         if transport == Transport::Udp && self.upstreams.keeps_case(upstream) {
             mix_case(&mut question, &mut self.random);
         }
         let id = (self.random.next_u32() >> 16) as u16;
-        let bytes = query_bytes(id, flags, &question, wants_signatures);
-        let ask =
-            Ask { pending, upstream, transport, id, question, dnssec_ok, sent: now, unwanted: 0, is_settled: false };
+        // Whoever wants signatures cannot do without an OPT record (RFC 3225).
+        let has_edns = wants_signatures || (wants != Wants::NothingOfEdns && self.upstreams.reads_edns(upstream));
+        let bytes = query_bytes(id, flags, &question, has_edns.then_some(wants_signatures));
+        let ask = Ask {
+            pending,
+            upstream,
+            transport,
+            id,
+            question,
+            has_edns,
+            dnssec_ok,
+            sent: now,
+            unwanted: 0,
+            is_settled: false,
+        };
         let ask = self.inflight.add_ask(ask);
         let upstream = self.upstreams.address(upstream);
         self.effects.push_back(Effect::Ask { ask: AskId(ask), upstream, transport, bytes });
@@ -271,6 +347,36 @@ impl Engine {
         }
     }
 
+    /// FORMERR or NOTIMP: perhaps the OPT record is what it cannot read, so the same is asked without (RFC 6891 section 7),
+    /// unless signatures are wanted.
+    fn on_form_error(&mut self, now: Timestamp, ask: u64) {
+        let Some(asked) = self.inflight.ask(ask) else { return };
+        let (had_edns, upstream) = (asked.has_edns, asked.upstream);
+        let wants_signatures = asked.pending.is_none_or(|id| {
+            self.wants_validation(now, id) || self.inflight.get(id).is_some_and(|pending| pending.dnssec_ok)
+        });
+        if !had_edns || wants_signatures {
+            return self.on_refused(now, ask);
+        }
+        self.counters.upstream_refusals += 1;
+        let Some(id) = self.on_alive(now, ask).and_then(|asked| asked.pending) else { return };
+        let Some(pending) = self.inflight.get(id) else { return };
+        let (question, flags) = (pending.question.clone(), if pending.checking_disabled { CD } else { 0 });
+        self.upstreams.edns_refused(upstream);
+        self.counters.upstream_asks += 1;
+        self.send_ask(now, Some(id), upstream, Transport::Udp, &question, flags, Wants::NothingOfEdns);
+    }
+
+    /// What this upstream said is bogus; another may say better, which a forger on the way to one of them cannot hinder. False
+    /// when none is left to ask.
+    pub(crate) fn ask_another_after_bogus(&mut self, now: Timestamp, id: u64, code: u16) -> bool {
+        let Some(pending) = self.inflight.get(id) else { return false };
+        let count = pending.rejected.len();
+        pending.rejected.insert(pending.held_from);
+        pending.bogus = Some(code);
+        count + 1 < BOGUS_MAX && self.attempt(now, id)
+    }
+
     /// This upstream will not help with this question; the next one may.
     fn reject(&mut self, now: Timestamp, id: u64, upstream: usize) {
         if let Some(pending) = self.inflight.get(id) {
@@ -328,6 +434,10 @@ impl Engine {
     /// No upstream helped: what is known serves on (RFC 8767 section 4), else SERVFAIL is remembered (RFC 9520).
     pub(crate) fn fail(&mut self, now: Timestamp, id: u64) {
         let Some(pending) = self.inflight.get(id) else { return };
+        if let Some(code) = pending.bogus {
+            // Nothing old in its place: it may be what a forger wants to keep alive.
+            return self.conclude_bogus(now, id, code);
+        }
         if self.cache.refresh_failed(now, &pending.key) {
             self.answer_waiters_with_known(now, id);
             return self.close(id);
@@ -394,13 +504,20 @@ fn mix_case(question: &mut [u8], random: &mut impl Rng) {
     }
 }
 
-/// A query with RD set and an OPT record (RFC 6891 section 6.1.2).
-fn query_bytes(id: u16, flags: u16, question: &[u8], dnssec_ok: bool) -> Vec<u8> {
+/// After how long another upstream is asked beside this one; `None` while it is not known how long it takes.
+fn hedge_after(upstreams: &Upstreams, upstream: usize, patience_factor: u32) -> Option<Duration> {
+    let usual = upstreams.srtt(upstream)?;
+    Some((usual * HEDGE_FACTOR).max(HEDGE_AFTER_LEAST) * patience_factor)
+}
+
+/// A query with RD set and an OPT record (RFC 6891 section 6.1.2), with DO or not; `None`: without one.
+fn query_bytes(id: u16, flags: u16, question: &[u8], edns: Option<bool>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(23 + question.len());
     bytes.extend_from_slice(&id.to_be_bytes());
     bytes.extend_from_slice(&(RD | flags).to_be_bytes());
-    bytes.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, 1]);
+    bytes.extend_from_slice(&[0, 1, 0, 0, 0, 0, 0, u8::from(edns.is_some())]);
     bytes.extend_from_slice(question);
+    let Some(dnssec_ok) = edns else { return bytes };
     bytes.push(0);
     bytes.extend_from_slice(&rtype::OPT.to_be_bytes());
     bytes.extend_from_slice(&UDP_LEN_MAX.to_be_bytes());

@@ -186,6 +186,8 @@ totals! {
         pub upstream_asks_tcp: u64,
         /// Probes of upstreams believed dead.
         pub upstream_probes: u64,
+        /// Questions for which a second upstream was asked before the first was given up.
+        pub upstream_hedges: u64,
         /// Usable answers from upstreams.
         pub upstream_answers: u64,
         /// SERVFAIL, REFUSED and the like from upstreams.

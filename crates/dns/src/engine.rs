@@ -13,9 +13,11 @@ use rand_chacha::ChaCha12Rng;
 
 use crate::{
     Counters, Designated, Settings, SettingsError, UpstreamHealth, Waits, Worker,
+    asking::HEDGES_MAX,
     cache::{Cache, Key, Known},
     client_names::{ClientNames, reverse_name},
     cookie::Cookies,
+    forward::Forwards,
     gate::Gate,
     inflight::{Inflight, Waiter},
     local::{Local, LocalAnswer},
@@ -135,6 +137,9 @@ pub struct Engine {
     pub(crate) local: Local,
     pub(crate) inflight: Inflight,
     pub(crate) upstreams: Upstreams,
+    pub(crate) forwards: Forwards,
+    /// Hedges that may still be sent, in hundredths.
+    pub(crate) hedges: u32,
     pub(crate) random: ChaCha12Rng,
     pub(crate) counters: Counters,
     pub(crate) waits: Waits,
@@ -155,7 +160,9 @@ impl Engine {
     /// system's generator in service, from the run's seed in a rehearsal.
     pub fn new(settings: Settings, seed: u64) -> Result<Self, SettingsError> {
         let mut random = ChaCha12Rng::seed_from_u64(seed);
-        let upstreams = Upstreams::new(settings.checked_upstreams()?);
+        let addresses = settings.checked_upstreams()?;
+        let forwards = Forwards::new(&settings, &addresses, random.next_u64())?;
+        let upstreams = Upstreams::new(addresses);
         let zones = Zones::compile(&settings, settings.designated.as_ref(), random.next_u64())?;
         let domain = settings.client_names_zone.as_deref().and_then(from_text);
         let designated = match &settings.designated {
@@ -175,6 +182,8 @@ impl Engine {
             },
             inflight: Inflight::new(random.next_u64()),
             upstreams,
+            forwards,
+            hedges: HEDGES_MAX,
             random,
             counters: Counters::default(),
             waits: Waits::default(),
@@ -366,7 +375,7 @@ impl Engine {
         {
             return self.leave(now, Waiter::new(now, client, head), alias, &target, query.qtype);
         }
-        match self.local.answer(now, key.name(), query.qtype, head.question) {
+        match self.own_answer(now, key.name(), query.qtype, head.question) {
             Some(LocalAnswer::Leaves { so_far, target }) if is_recursive => {
                 self.counters.local_answers += 1;
                 return self.leave(now, Waiter::new(now, client, head), so_far, &target, query.qtype);
@@ -382,6 +391,12 @@ impl Engine {
             return self.refuse(client, head, rcode::REFUSED, None);
         }
         self.wait(now, Waiter::new(now, client, head), head, &key);
+    }
+
+    /// What we say ourselves; special names give way to a forward that the team set.
+    pub(crate) fn own_answer(&self, now: Timestamp, name: &[u8], qtype: u16, question: &[u8]) -> Option<LocalAnswer> {
+        let is_forwarded = self.forwards.zone(name).is_some();
+        self.local.answer(now, name, qtype, question, is_forwarded)
     }
 
     /// The number of the view in which this question has an answer of its own; 0 for nearly all.
@@ -433,7 +448,14 @@ impl Engine {
         // Only the name is folded: type HTTPS is 65, the letter A.
         let question = [key.name(), &head.question[key.name().len()..]].concat();
         let give_up = now + ANSWER_BUDGET * self.patience_factor;
-        let id = self.inflight.open(key.as_slice(), question.into(), head, waiter, give_up);
+        let id = self.inflight.open(
+            key.as_slice(),
+            question.into(),
+            head,
+            waiter,
+            give_up,
+            self.forwards.allowed(key.name()),
+        );
         self.watch_patience(now, id);
         self.attempt_or_fail(now, id);
     }

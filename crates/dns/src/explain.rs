@@ -27,6 +27,8 @@ pub enum Source {
     SpecialName,
     /// Type ANY is answered with one small record (RFC 8482).
     MinimalAny,
+    /// The servers of this zone are asked, and their answer is kept.
+    Forward(String),
     /// Nobody here knows: upstreams are asked, and their answer is kept.
     Upstreams,
 }
@@ -104,10 +106,12 @@ impl Engine {
         let wire = from_text(name).ok_or_else(|| AskError::Name(name.to_owned()))?;
         let qtype = Rtype::from_str(qtype).map_err(|_| AskError::Type(qtype.to_owned()))?;
         let question = [&wire, qtype.to_int().to_be_bytes().as_slice(), &CLASS_IN.to_be_bytes()].concat();
-        let own = self.local.answer(now, &wire, qtype.to_int(), &question);
+        let own = self.own_answer(now, &wire, qtype.to_int(), &question);
         let source = match (&own, self.local.zones.find(&wire)) {
             (_, Some(zone)) => Source::OwnZone(text(&zone.origin)),
-            (None, None) => Source::Upstreams,
+            (None, None) => {
+                self.forwards.zone(&wire).map_or(Source::Upstreams, |(zone, _)| Source::Forward(text(zone)))
+            }
             (Some(_), None) if self.local.client_names.find(now, &wire).is_some() => Source::ClientName,
             (Some(_), None) if self.local.blocked.find(&wire).is_some() => {
                 Source::Blocked(self.local.blocked.find(&wire).map(text).unwrap_or_default())

@@ -84,7 +84,7 @@ impl Engine {
             }
             return self.follow(now, waiter, &answer);
         }
-        match self.local.answer(now, name, qtype, &question) {
+        match self.own_answer(now, name, qtype, &question) {
             Some(LocalAnswer::Done(answer)) => self.follow(now, waiter, &answer),
             Some(LocalAnswer::Leaves { so_far, target }) => {
                 // Only the first question of a translation can be an alias of ours; the rest is behind it.

@@ -81,6 +81,14 @@ pub(crate) struct Pending {
     /// Upstreams that answered and did not help.
     pub(crate) rejected: Mask,
     pub(crate) was_refused: bool,
+    /// The upstreams that may be asked.
+    pub(crate) allowed: Mask,
+    /// Which upstream gave the answer that is being validated.
+    pub(crate) held_from: usize,
+    /// An upstream's answer was bogus, and why.
+    pub(crate) bogus: Option<u16>,
+    /// The next deadline is for asking another upstream beside the first, which is not given up.
+    pub(crate) is_hedging: bool,
     /// A changed case was already double-checked over TCP.
     pub(crate) case_checked: bool,
     /// Next attempt, or the end.
@@ -103,6 +111,8 @@ pub(crate) struct Ask {
     pub(crate) id: u16,
     /// Name, type and class, in the case sent.
     pub(crate) question: Box<[u8]>,
+    /// It carries an OPT record.
+    pub(crate) has_edns: bool,
     /// DNSSEC records are wanted by who asked us.
     pub(crate) dnssec_ok: bool,
     pub(crate) sent: Timestamp,
@@ -150,6 +160,7 @@ impl Inflight {
         head: &Head<'_>,
         waiter: Option<Waiter>,
         give_up: Timestamp,
+        allowed: Mask,
     ) -> u64 {
         let id = self.fresh_id();
         let pending = Pending {
@@ -164,6 +175,10 @@ impl Inflight {
             tried: Mask::default(),
             rejected: Mask::default(),
             was_refused: false,
+            allowed,
+            held_from: 0,
+            bogus: None,
+            is_hedging: false,
             case_checked: false,
             attempt_at: give_up,
             stale_at: None,

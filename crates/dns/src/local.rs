@@ -51,8 +51,16 @@ impl Local {
         self.zones.find(name).is_some() || self.blocked.find(name).is_some()
     }
 
-    /// The answer, or `None` when upstreams must be asked. `name` is folded.
-    pub(crate) fn answer(&self, now: Timestamp, name: &[u8], qtype: u16, question: &[u8]) -> Option<LocalAnswer> {
+    /// The answer, or `None` when upstreams must be asked. `name` is folded; special names are ordinary
+    /// ones when others are asked for them.
+    pub(crate) fn answer(
+        &self,
+        now: Timestamp,
+        name: &[u8],
+        qtype: u16,
+        question: &[u8],
+        is_forwarded: bool,
+    ) -> Option<LocalAnswer> {
         if let Some(zone) = self.zones.find(name) {
             return self.zone_answer(now, zone, name, qtype, question).ok();
         }
@@ -66,7 +74,7 @@ impl Local {
         if let Some(apex) = self.blocked.find(name) {
             return Blocked::answer(apex, question).map(LocalAnswer::Done);
         }
-        if let Some(answer) = self.special.answer(name, qtype, question) {
+        if !is_forwarded && let Some(answer) = self.special.answer(name, qtype, question) {
             return Some(LocalAnswer::Done(answer));
         }
         (qtype == rtype::ANY).then(|| minimal_any(name, question).ok()).flatten().map(LocalAnswer::Done)

@@ -46,6 +46,8 @@ pub struct Settings {
     pub allow: Vec<IpNet>,
     /// Queries per second that one client and one network may send.
     pub rates: Rates,
+    /// Names that others are asked for, most specific first or not.
+    pub forwards: Vec<Forward>,
     /// Zones read from files; records of one that has the name of a zone above are added to it.
     pub zone_files: Vec<ZoneFile>,
     /// Names that are not answered.
@@ -56,6 +58,15 @@ pub struct Settings {
     pub counts_top: bool,
     /// Clients behind translators.
     pub nat64: Vec<Nat64>,
+}
+
+/// Who is asked for a name and all below it, in place of the other upstreams.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Forward {
+    /// The name.
+    pub zone: String,
+    /// Its servers; with those of the rest at most [`UPSTREAMS_MAX`].
+    pub upstreams: Vec<SocketAddr>,
 }
 
 /// Where clients can ask us encrypted (RFC 9462).
@@ -182,10 +193,11 @@ pub enum SettingsError {
 }
 
 impl Settings {
-    /// The upstreams to use, each once, none of them ourselves.
+    /// The upstreams to use, those of all forwards included, each once, none of them ourselves.
     pub(crate) fn checked_upstreams(&self) -> Result<Vec<SocketAddr>, SettingsError> {
         let mut seen = BTreeSet::new();
-        let upstreams: Vec<_> = self.upstreams.iter().copied().filter(|upstream| seen.insert(*upstream)).collect();
+        let all = self.upstreams.iter().chain(self.forwards.iter().flat_map(|forward| &forward.upstreams));
+        let upstreams: Vec<_> = all.copied().filter(|upstream| seen.insert(*upstream)).collect();
         if let Some(&upstream) = upstreams.iter().find(|upstream| self.is_own(upstream)) {
             return Err(SettingsError::UpstreamIsOurself { upstream });
         }

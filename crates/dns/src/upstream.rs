@@ -15,6 +15,8 @@ use model::Timestamp;
 const FAILURES_MAX: u32 = 4;
 /// Folded questions after which an upstream is asked without mixed case.
 const CASE_STRIKES_MAX: u8 = 3;
+/// Questions refused for their OPT record and answered without, after which an upstream is asked without.
+const EDNS_STRIKES_MAX: u8 = 3;
 const PROBE_FIRST: Duration = Duration::from_secs(1);
 const PROBE_LAST: Duration = Duration::from_secs(5);
 /// What a failure or refusal does to the round-trip time, so that others are preferred for a while.
@@ -44,6 +46,7 @@ struct Upstream {
     srtt: Option<Duration>,
     failures: u32,
     case_strikes: u8,
+    edns_strikes: u8,
     probe_at: Option<Timestamp>,
     probe_pause: Duration,
     /// The probe in flight, an ask id.
@@ -57,6 +60,7 @@ impl Upstreams {
             srtt: None,
             failures: 0,
             case_strikes: 0,
+            edns_strikes: 0,
             probe_at: None,
             probe_pause: PROBE_FIRST,
             probe: None,
@@ -77,24 +81,47 @@ impl Upstreams {
         self.list[at].address
     }
 
-    pub(crate) fn any_healthy(&self) -> bool {
-        self.list.iter().any(Upstream::is_healthy)
+    /// True when one of `allowed` answers.
+    pub(crate) fn any_healthy(&self, allowed: Mask) -> bool {
+        self.list.iter().enumerate().any(|(at, upstream)| allowed.contains(at) && upstream.is_healthy())
     }
 
-    /// The best upstream outside `rejected`: healthy before dead, untried before `tried`, fast before slow.
+    /// How long an answer of this one usually takes, if known.
+    pub(crate) fn srtt(&self, at: usize) -> Option<Duration> {
+        self.list[at].srtt
+    }
+
+    /// True when another of `allowed` than `at` answers.
+    pub(crate) fn has_other(&self, allowed: Mask, at: usize) -> bool {
+        let is_other =
+            |(other, upstream): (usize, &Upstream)| other != at && allowed.contains(other) && upstream.is_healthy();
+        self.list.iter().enumerate().any(is_other)
+    }
+
+    /// The best upstream of `allowed` outside `rejected`: healthy before dead, untried before `tried`, fast before slow.
     /// Those passed over get a little faster in our books, so that they are tried again now and then.
-    pub(crate) fn choose(&mut self, rejected: Mask, tried: Mask) -> Option<usize> {
-        let eligible = (0..self.list.len()).filter(|&at| !rejected.contains(at));
+    pub(crate) fn choose(&mut self, allowed: Mask, rejected: Mask, tried: Mask) -> Option<usize> {
+        let eligible = (0..self.list.len()).filter(|&at| allowed.contains(at) && !rejected.contains(at));
         let best = eligible.min_by_key(|&at| {
             let upstream = &self.list[at];
             (!upstream.is_healthy(), tried.contains(at), upstream.srtt.unwrap_or(Duration::ZERO))
         })?;
         for (at, upstream) in self.list.iter_mut().enumerate() {
-            if at != best {
+            if at != best && allowed.contains(at) {
                 upstream.srtt = upstream.srtt.map(|srtt| srtt * 98 / 100);
             }
         }
         Some(best)
+    }
+
+    /// Whether questions to it carry an OPT record, which some servers cannot read (RFC 6891 section 6.2.2).
+    pub(crate) fn reads_edns(&self, at: usize) -> bool {
+        self.list[at].edns_strikes < EDNS_STRIKES_MAX
+    }
+
+    pub(crate) fn edns_refused(&mut self, at: usize) {
+        let strikes = &mut self.list[at].edns_strikes;
+        *strikes = strikes.saturating_add(1);
     }
 
     /// Whether questions to it carry mixed case.
@@ -175,6 +202,10 @@ impl Mask {
         self.0 |= 1 << at;
     }
 
+    pub(crate) fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
     pub(crate) fn contains(self, at: usize) -> bool {
         self.0 & (1 << at) != 0
     }
@@ -187,6 +218,10 @@ const _: () = assert!(crate::settings::UPSTREAMS_MAX <= 16);
 mod tests {
     use super::*;
 
+    fn all() -> Mask {
+        Mask(7)
+    }
+
     fn three() -> Upstreams {
         Upstreams::new((1..=3).map(|host| SocketAddr::from(([192, 0, 2, host], 53))).collect())
     }
@@ -198,11 +233,11 @@ mod tests {
         for (at, rtt_ms) in [(0, 40), (1, 5), (2, 20)] {
             upstreams.answered(at, Duration::from_millis(rtt_ms));
         }
-        assert_eq!(upstreams.choose(none, none), Some(1));
+        assert_eq!(upstreams.choose(all(), none, none), Some(1));
         let mut tried = none;
         tried.insert(1);
-        assert_eq!(upstreams.choose(none, tried), Some(2));
-        let picks: Vec<_> = (0..200).filter_map(|_| upstreams.choose(none, none)).collect();
+        assert_eq!(upstreams.choose(all(), none, tried), Some(2));
+        let picks: Vec<_> = (0..200).filter_map(|_| upstreams.choose(all(), none, none)).collect();
         assert!(picks.contains(&0) && picks.contains(&2), "slow ones are never tried again");
     }
 
@@ -224,6 +259,6 @@ mod tests {
         assert_eq!(upstreams.due_probe(due + Duration::from_secs(2)), Some((0, Some(7))));
         upstreams.probe_sent(0, 8);
         assert_eq!(upstreams.answered(0, Duration::from_millis(9)), Some(8));
-        assert!(upstreams.any_healthy() && upstreams.deadline().is_none());
+        assert!(upstreams.any_healthy(all()) && upstreams.deadline().is_none());
     }
 }

@@ -43,7 +43,9 @@ pub(crate) enum Verdict {
     Truncated,
     /// SERVFAIL: another upstream may know better.
     ServFail,
-    /// REFUSED, FORMERR and the like: this upstream will not help with this question.
+    /// FORMERR or NOTIMP: perhaps it cannot read our OPT record.
+    FormErr,
+    /// REFUSED and the like: this upstream will not help with this question.
     Rejected,
     /// Data or a sound negative answer. A lifetime of 0 serves those who wait and nobody else.
     Answer(Answer),
@@ -76,6 +78,7 @@ pub(crate) fn judge(asked: &Asked<'_>, message: &[u8]) -> Verdict {
     match flags & RCODE {
         rcode::NOERROR | rcode::NXDOMAIN => rebuild(asked, message, question_end, flags & RCODE),
         rcode::SERVFAIL => Verdict::ServFail,
+        rcode::FORMERR | rcode::NOTIMP => Verdict::FormErr,
         _ => Verdict::Rejected,
     }
 }

@@ -60,10 +60,19 @@ impl Policy {
 
 impl Engine {
     /// An answer has come that must be validated before anybody gets it: waiting goes on, asking does not.
-    pub(crate) fn begin_validation(&mut self, now: Timestamp, id: u64, answer: Answer, message: &[u8]) {
+    pub(crate) fn begin_validation(
+        &mut self,
+        now: Timestamp,
+        id: u64,
+        upstream: usize,
+        answer: Answer,
+        message: &[u8],
+    ) {
         self.counters.validations += 1;
         let Some(pending) = self.inflight.get(id) else { return };
         pending.held = Some(answer);
+        pending.held_from = upstream;
+        pending.is_hedging = false;
         let give_up = pending.give_up;
         let asks = std::mem::take(&mut pending.asks);
         asks.into_iter().for_each(|ask| drop(self.forget(ask)));
@@ -89,11 +98,19 @@ impl Engine {
             Validity::Insecure => self.conclude(now, id, answer),
             Validity::Bogus(code) => {
                 self.counters.bogus += 1;
-                let empty = Writer::new(&pending.question).finish(rcode::SERVFAIL);
-                self.conclude(now, id, Answer { lifetime_s: BOGUS_LIFETIME_S, extended_error: Some(code), ..empty });
+                if !self.ask_another_after_bogus(now, id, code) {
+                    self.conclude_bogus(now, id, code);
+                }
             }
             Validity::Unknown => self.fail(now, id),
         }
+    }
+
+    /// SERVFAIL with the reason (RFC 4035 section 5.5, RFC 8914), remembered for a while (RFC 4035 section 4.7).
+    pub(crate) fn conclude_bogus(&mut self, now: Timestamp, id: u64, code: u16) {
+        let Some(pending) = self.inflight.get(id) else { return };
+        let empty = Writer::new(&pending.question).finish(rcode::SERVFAIL);
+        self.conclude(now, id, Answer { lifetime_s: BOGUS_LIFETIME_S, extended_error: Some(code), ..empty });
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dns::{Designated, Nat64, Rates, Record, RecordData, Settings, Zone};
+use dns::{Designated, Forward, Nat64, Rates, Record, RecordData, Settings, Zone};
 use ipnet::IpNet;
 use plan::{DnsCertificate, DnsUpstream, Plan};
 
@@ -74,7 +74,12 @@ impl DnsServing {
 pub(crate) fn dns_serving(plan: &Plan) -> DnsServing {
     let dns = &plan.services.dns;
     DnsServing {
-        upstreams: dns.upstreams.clone(),
+        upstreams: dns
+            .upstreams
+            .iter()
+            .chain(dns.forwards.iter().flat_map(|forward| &forward.upstreams))
+            .cloned()
+            .collect(),
         trust: dns.trust.clone(),
         certificate: dns.certificate.clone(),
         validate: dns.validate,
@@ -124,6 +129,16 @@ pub(crate) fn dns_settings(plan: &Plan) -> Settings {
         negative_trust_anchors: plan.services.dns.insecure.clone(),
         allow: served_networks(plan),
         rates: Rates { client: plan.services.dns.client_rate, prefix: plan.services.dns.network_rate },
+        forwards: plan
+            .services
+            .dns
+            .forwards
+            .iter()
+            .map(|forward| Forward {
+                zone: forward.zone.clone(),
+                upstreams: forward.upstreams.iter().map(|upstream| upstream.address).collect(),
+            })
+            .collect(),
         nat64: translators(plan),
         designated: designated(plan),
         counts_top: plan.services.dns.top,

@@ -545,6 +545,8 @@ pub struct Dns {
     pub trust_anchors: Option<PathBuf>,
     /// Names at and below which signatures are not checked (RFC 7646).
     pub insecure: Vec<String>,
+    /// Who is asked for a name and all below it, in place of the upstreams.
+    pub forwards: Vec<DnsForward>,
     /// Files of zones that are answered here.
     pub zones: Vec<PathBuf>,
     /// Files of names that are not answered.
@@ -559,6 +561,15 @@ pub struct Dns {
     pub client_rate: Option<u32>,
     /// Queries per second that one network may send; `None`: no limit.
     pub network_rate: Option<u32>,
+}
+
+/// Who is asked for a name and all below it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DnsForward {
+    /// The name.
+    pub zone: String,
+    /// Its servers, best first.
+    pub upstreams: Vec<DnsUpstream>,
 }
 
 /// A DNS server that is asked.

@@ -116,6 +116,7 @@ fn explained(why: &Explanation, upstreams: &[UpstreamHealth]) -> Vec<String> {
         Source::Blocked(name) => own(&format!("the entry {name} of a list of blocked names")),
         Source::SpecialName => own("a special name (RFC 6761)"),
         Source::MinimalAny => own("type ANY (RFC 8482)"),
+        Source::Forward(zone) => format!("2. the servers of {zone} are asked (`dns.forward`)"),
         Source::Upstreams => "2. no name of ours and no special one: upstreams are asked".to_owned(),
     });
     if let Some(target) = &why.leads_to {

@@ -1,6 +1,7 @@
 //! Asking: RFC 5452, 7766 section 5, 9520, and draft-vixie-dnsext-dns0x20.
 
 use super::{caching::upstream_answer, *};
+use crate::{Forward, SettingsError};
 use crate::{wire::rtype, writer::Section};
 
 fn good(asked: &Asked) -> Vec<u8> {
@@ -120,12 +121,22 @@ fn refusals_lead_to_the_next_upstream() {
         let mut rig = Rig::new(settings());
         let asked = asking(&mut rig, "www.example.com");
         rig.answer(&asked, &upstream_answer(&asked, rcode, &[]));
-        let other = rig.take_ask();
+        let mut other = rig.take_ask();
+        if matches!(rcode, 1 | 4) {
+            // First the same without OPT.
+            assert_eq!((other.upstream, other.bytes[11]), (asked.upstream, 0));
+            rig.answer(&other, &upstream_answer(&other, rcode, &[]));
+            other = rig.take_ask();
+        }
         assert_ne!(other.upstream, asked.upstream);
         let mut bad_header = upstream_answer(&other, rcode, &[]);
         bad_header.truncate(12);
         bad_header[5] = 0;
         rig.answer(&other, &bad_header);
+        if matches!(rcode, 1 | 4) {
+            let plain = rig.take_ask();
+            rig.answer(&plain, &upstream_answer(&plain, rcode, &[]));
+        }
         assert_eq!(show(&rig.take_reply()), "SERVFAIL rd ra; www.example.com A; opt 1232 v0");
     }
 }
@@ -312,4 +323,101 @@ fn types_pass_unchanged() {
         rig.answer(&asked, &upstream_answer(&asked, 0, &records));
         assert_eq!(client::Answer::parse(&rig.take_reply()).unwrap().answers, 1 + usize::from(edns));
     }
+}
+
+/// RFC 6891 section 7: a server that cannot read an OPT record is asked without, and after three such questions at once; one
+/// that wants signatures is told the truth.
+#[test]
+fn a_server_without_edns_is_asked_without() {
+    let mut rig = Rig::new(Settings { upstreams: vec![upstream(1)], ..settings() });
+    let old_server = |asked: &Asked| match asked.bytes[11] {
+        0 => good(asked),
+        _ => upstream_answer(asked, 1, &[]),
+    };
+    for number in 0..4 {
+        let mut asked = asking(&mut rig, &format!("www{number}.example.com"));
+        assert_eq!(asked.bytes[11], u8::from(number < 3), "{number}");
+        if number < 3 {
+            rig.answer(&asked, &old_server(&asked));
+            asked = rig.take_ask();
+        }
+        rig.answer(&asked, &old_server(&asked));
+        assert!(show(&rig.take_reply()).starts_with("NOERROR"));
+    }
+    let mut signed = client::query(1, "signed.example.com", client::TYPE_A, true);
+    let at = signed.len() - 4;
+    signed[at] |= 0x80;
+    rig.query(udp(5_000), &signed);
+    let asked = rig.take_ask();
+    rig.answer(&asked, &old_server(&asked));
+    assert!(show(&rig.take_reply()).starts_with("SERVFAIL") && rig.asked.is_empty());
+}
+
+/// A second upstream is asked when the first takes four times as long as usual; nobody is blamed; not without end.
+#[test]
+fn slow_answers_are_hedged() {
+    let mut rig = Rig::new(settings());
+    for number in 0..4 {
+        let asked = asking(&mut rig, &format!("warm{number}.example.com"));
+        rig.now = rig.now + ms(10);
+        rig.answer(&asked, &good(&asked));
+        rig.take_reply();
+    }
+    let first = asking(&mut rig, "slow.example.com");
+    rig.wait(ms(29));
+    assert!(rig.asked.is_empty());
+    rig.wait(ms(200));
+    let second = rig.take_ask();
+    assert_ne!(second.upstream, first.upstream);
+    assert_eq!((rig.engine.counters().upstream_hedges, rig.engine.counters().upstream_timeouts), (1, 0));
+    // Whoever comes first is believed.
+    rig.answer(&first, &good(&first));
+    assert!(show(&rig.take_reply()).starts_with("NOERROR"));
+    for number in 0..500 {
+        asking_all(&mut rig, &format!("s{number}.example.com"));
+        rig.wait(ms(60));
+        while let Some(asked) = rig.asked.pop() {
+            rig.answer(&asked, &good(&asked));
+        }
+        rig.replies.clear();
+    }
+    let hedges = rig.engine.counters().upstream_hedges;
+    assert!((50..=80).contains(&hedges), "{hedges} of 500");
+}
+
+fn asking_all(rig: &mut Rig, name: &str) {
+    rig.query(udp(5_000), &client::query(1, name, client::TYPE_A, true));
+}
+
+/// Split horizon: a zone's own servers, special names among them, nobody else when they fail; never ourselves.
+#[test]
+fn names_are_forwarded_by_zone() {
+    let forward = |zone: &str, host| Forward { zone: zone.into(), upstreams: vec![upstream(host)] };
+    let forwards = vec![forward("corp.example", 8), forward("lab.corp.example", 9), forward("10.in-addr.arpa", 8)];
+    let mut rig = Rig::new(Settings { forwards, ..settings() });
+    for (name, hosts) in [
+        ("www.corp.example", &[8][..]),
+        ("CORP.example", &[8]),
+        ("a.lab.corp.example", &[9]),
+        ("4.3.2.10.in-addr.arpa", &[8]),
+        ("xcorp.example", &[1, 2]),
+        ("www.example.com", &[1, 2]),
+    ] {
+        let asked = asking(&mut rig, name);
+        assert!(hosts.iter().any(|host| asked.upstream == upstream(*host)), "{name} {}", asked.upstream);
+        rig.answer(&asked, &upstream_answer(&asked, 5, &[]));
+        let others: Vec<_> = std::mem::take(&mut rig.asked).into_iter().map(|asked| asked.upstream).collect();
+        assert!(others.iter().all(|other| hosts.len() > 1 && *other != asked.upstream), "{name} {others:?}");
+        rig.wait(Duration::from_secs(5));
+        assert!(show(&rig.take_reply()).starts_with("SERVFAIL"), "{name}");
+        rig.asked.clear();
+    }
+    // What is ours stays ours; other private zones stay special.
+    rig.query(udp(1), &plain("2.0.0.10.in-addr.arpa", 12));
+    assert!(show(&rig.take_reply()).contains("ns.event.example"));
+    rig.query(udp(1), &plain("1.1.168.192.in-addr.arpa", 12));
+    assert!(show(&rig.take_reply()).starts_with("NXDOMAIN"));
+    let ourselves = Forward { zone: "corp.example".into(), upstreams: vec!["10.0.0.2:53".parse().unwrap()] };
+    let refused = Engine::new(Settings { forwards: vec![ourselves], ..settings() }, 1).err();
+    assert!(matches!(refused, Some(SettingsError::UpstreamIsOurself { .. })), "{refused:?}");
 }

@@ -3,11 +3,16 @@
 use super::*;
 use crate::Validity;
 
+/// With one upstream.
 fn validating() -> Rig {
+    validating_by(vec![upstream(1)])
+}
+
+fn validating_by(upstreams: Vec<SocketAddr>) -> Rig {
     let insecure = vec!["corp.example".to_owned()];
     Rig {
         now: Timestamp::from_secs(1_780_000_000),
-        ..Rig::new(Settings { validate: true, negative_trust_anchors: insecure, ..settings() })
+        ..Rig::new(Settings { upstreams, validate: true, negative_trust_anchors: insecure, ..settings() })
     }
 }
 
@@ -91,6 +96,33 @@ fn bogus_answers_are_servfail_but_for_cd() {
     rig.wait(Duration::from_secs(31));
     begin(&mut rig, "www.example.org");
     assert_eq!(rig.engine.counters().bogus, 1);
+}
+
+/// What one upstream says is bogus, another may say rightly; but not for ever.
+#[test]
+fn another_upstream_is_asked_after_a_bogus_answer() {
+    for second in [Validity::Secure, Validity::Bogus(9)] {
+        let mut rig = validating_by(vec![upstream(1), upstream(2), upstream(3)]);
+        let validation = begin(&mut rig, "www.example.org");
+        end(&mut rig, validation, Validity::Bogus(7));
+        let asked = rig.take_ask();
+        let answer = authority::answer(&asked.bytes).unwrap();
+        rig.answer(&asked, &answer);
+        let (validation, _) = rig.validations.pop().unwrap();
+        end(&mut rig, validation, second);
+        let text = show(&rig.take_reply());
+        match second {
+            Validity::Secure => assert!(text.starts_with("NOERROR rd ra ad;"), "{text}"),
+            _ => assert!(text.starts_with("SERVFAIL") && text.ends_with("ede 9"), "{text}"),
+        }
+        assert!(rig.asked.is_empty(), "two are enough");
+    }
+    // The other is silent: the reason is what the first said.
+    let mut rig = validating_by(vec![upstream(1), upstream(2)]);
+    let validation = begin(&mut rig, "www.example.org");
+    end(&mut rig, validation, Validity::Bogus(7));
+    rig.wait(Duration::from_secs(5));
+    assert!(show(&rig.take_reply()).ends_with("ede 7"));
 }
 
 /// A validator that cannot know, or says nothing, is a failed upstream: clients get SERVFAIL in time, never a wrong answer.

@@ -10,10 +10,10 @@ use model::{DeviceId, Place};
 
 use super::Build;
 use crate::{
-    Crowd, Day, Device, Dns, DnsCertificate, Listen, LogCertificate, LogIntake, Privacy, Secret, Services, Snmp,
-    SnmpCredentials,
+    Crowd, Day, Device, Dns, DnsCertificate, DnsForward, Listen, LogCertificate, LogIntake, Privacy, Secret, Services,
+    Snmp, SnmpCredentials,
     file::{
-        leaf::Text,
+        leaf::{DnsServer, Text},
         shape::{At, Many},
         v1::{CrowdTable, DnsTable, LogTable, PrivacyTable, ServicesTable, SnmpTable},
     },
@@ -181,6 +181,7 @@ impl Build {
             trust_anchors: path(table.and_then(|table| table.trust_anchors.as_ref())),
             insecure: texts(table.and_then(|table| table.insecure.as_ref())).collect(),
             top: table.and_then(|table| table.top.as_ref()).is_some_and(|stated| stated.value),
+            forwards: table.iter().flat_map(|table| &table.forward).map(forward).collect(),
             zones: texts(table.and_then(|table| table.zones.as_ref())).map(PathBuf::from).collect(),
             block: texts(table.and_then(|table| table.block.as_ref())).map(PathBuf::from).collect(),
             unblock: texts(table.and_then(|table| table.unblock.as_ref())).collect(),
@@ -316,6 +317,11 @@ impl Build {
 
 fn path(text: Option<&At<Text>>) -> Option<PathBuf> {
     text.map(|text| PathBuf::from(&text.value.0))
+}
+
+fn forward((zone, servers): (&String, &Many<DnsServer>)) -> DnsForward {
+    let upstreams = servers.0.iter().map(|server| server.value.0.clone()).collect();
+    DnsForward { zone: zone.clone(), upstreams }
 }
 
 fn texts(many: Option<&Many<Text>>) -> impl Iterator<Item = String> {

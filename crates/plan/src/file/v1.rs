@@ -498,6 +498,8 @@ shape! {
         trust_anchors: Option<At<Text>>,
         /// Names at and below which signatures are not checked.
         insecure: Option<Many<Text>>,
+        /// Other servers for a name and all below it: `dns.forward."corp.example" = ["10.0.0.53"]`.
+        forward: BTreeMap<String, Many<DnsServer>>,
         /// Zone files (RFC 1035) of names that are answered here; one for `event.domain` adds to the plan's names.
         zones: Option<Many<Text>>,
         /// Files of names that are not answered, with all below them: a name a line, or a file of hosts.
