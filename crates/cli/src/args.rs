@@ -409,6 +409,9 @@ pub(crate) struct Logs {
     /// Only say how many
     #[arg(long)]
     pub(crate) count: bool,
+    /// Only show the link to the log page of the services, with its key
+    #[arg(long)]
+    pub(crate) page: bool,
 }
 
 #[derive(Args, Debug)]

@@ -7,12 +7,13 @@ mod show;
 use std::{thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail};
-use model::LogRecord;
+use model::{LogRecord, Timestamp, Transport};
 use store::{LogFollower, LogPosition, LogQuery};
 
 use crate::{
     Answer,
     args::{Logs, LogsFormat},
+    commands::page_access,
     output,
 };
 use show::Show;
@@ -23,6 +24,9 @@ const PAGE_LINES: usize = 50_000;
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 pub(crate) fn run(arguments: &Logs) -> Result<Answer> {
+    if arguments.page {
+        return page_access::show_link(&arguments.state);
+    }
     let query = query::of(arguments)?;
     if arguments.count {
         output::line(&count(arguments, &query)?.to_string())?;
@@ -45,8 +49,24 @@ pub(crate) fn run(arguments: &Logs) -> Result<Answer> {
 }
 
 /// The typed event of a line, if it is one.
-pub(crate) fn kind(log: &LogRecord) -> Option<&'static str> {
+fn kind(log: &LogRecord) -> Option<&'static str> {
     syslog::event(log).map(|event| event.kind())
+}
+
+/// The typed event that program and message of a line tell of, if any; nothing else of a line matters for it.
+pub(crate) fn kind_of(app: &str, message: &str) -> Option<&'static str> {
+    kind(&LogRecord {
+        received: Timestamp::EPOCH,
+        source: ([0, 0, 0, 0], 0).into(),
+        transport: Transport::Internal,
+        facility: None,
+        severity: None,
+        host: String::new(),
+        app: app.to_owned(),
+        device_time: None,
+        message: message.to_owned(),
+        raw: Vec::new(),
+    })
 }
 
 /// Shows the newest lines up to the limit, page by page.

@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use daemon::Clock;
-use model::{Facility, LogRecord, LogSeverity, Timestamp, Transport};
+use model::{Facility, LogSeverity, Timestamp};
 use plan::Plan;
 use store::{LineTest, LogQuery};
 
@@ -105,28 +105,12 @@ fn facility(name: &str) -> Result<Facility> {
 
 fn kind(name: &str) -> Result<LineTest> {
     if name == "any" {
-        return Ok(LineTest::new(|app, message| super::kind(&bare(app, message)).is_some()));
+        return Ok(LineTest::new(|app, message| super::kind_of(app, message).is_some()));
     }
     let Some(wanted) = KINDS.into_iter().find(|known| *known == name) else {
         bail!("`{name}` is no kind of event; choose one of {}, any", KINDS.join(", "));
     };
-    Ok(LineTest::new(move |app, message| super::kind(&bare(app, message)) == Some(wanted)))
-}
-
-/// A line with what its event is told by.
-fn bare(app: &str, message: &str) -> LogRecord {
-    LogRecord {
-        received: Timestamp::EPOCH,
-        source: ([0, 0, 0, 0], 0).into(),
-        transport: Transport::Internal,
-        facility: None,
-        severity: None,
-        host: String::new(),
-        app: app.to_owned(),
-        device_time: None,
-        message: message.to_owned(),
-        raw: Vec::new(),
-    }
+    Ok(LineTest::new(move |app, message| super::kind_of(app, message) == Some(wanted)))
 }
 
 #[cfg(test)]
