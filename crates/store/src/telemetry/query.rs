@@ -8,6 +8,7 @@
 //! Files are searched by several threads, the likely ones first; what cannot be better than what was found is skipped.
 
 mod best;
+mod dictionary;
 mod filter;
 mod follow;
 mod samples;

@@ -29,12 +29,15 @@ use regex::bytes::Regex;
 use super::{
     LogPosition, QueryError,
     best::Best,
+    dictionary,
     filter::{Filter, mark_matches},
 };
 use crate::telemetry::{columns::LogRows, seal::SealedFile};
 
 /// Lines whose text is looked at in one go.
 const BATCH_ROWS: usize = 8 << 10;
+/// More lines than a row group of ours ever has.
+const GROUP_ROWS_MAX: usize = 16 << 20;
 
 /// A sealed file, opened. What the quota removes meanwhile can still be read.
 pub(super) struct Sealed<'f> {
@@ -96,9 +99,12 @@ impl<'f> Sealed<'f> {
             {
                 continue;
             }
-            let (wanted, received) = self.evaluate(group, filter, true)?;
-            best.offer(wanted.indices().filter_map(|row| {
-                let received = Timestamp::from_nanos(*received.get(row)?);
+            let wanted = self.evaluate(group, filter)?;
+            if wanted.count() == 0 {
+                continue;
+            }
+            let received = self.received(group, &wanted)?;
+            best.offer(wanted.indices().zip(received).filter_map(|(row, received)| {
                 let position = LogPosition { received, sequence: self.file.sequence, row: (rows.start + row) as u64 };
                 filter.is_beyond(position).then_some((position, None))
             }));
@@ -121,7 +127,7 @@ impl<'f> Sealed<'f> {
             count += if is_inside && filter.has_only_time() {
                 metadata.num_rows().unsigned_abs()
             } else {
-                self.evaluate(group, filter, !is_inside)?.0.count()
+                self.evaluate(group, filter)?.count()
             };
         }
         Ok(count)
@@ -151,19 +157,25 @@ impl<'f> Sealed<'f> {
         Ok(records)
     }
 
-    /// Which lines of a row group are wanted, by time, severity, facility and names first and by what they say last; and
-    /// when each was received, if `needs_time`.
-    fn evaluate(&self, group: usize, filter: &Filter, needs_time: bool) -> Result<(Wanted, Vec<i64>), QueryError> {
-        let rows = usize::try_from(self.row_group(group).num_rows()).unwrap_or(0);
+    /// Which lines of a row group are wanted, by time, severity, facility and names first and by what they say last.
+    fn evaluate(&self, group: usize, filter: &Filter) -> Result<Wanted, QueryError> {
+        let metadata = self.row_group(group);
+        let rows = usize::try_from(metadata.num_rows()).unwrap_or(usize::MAX);
+        if rows > GROUP_ROWS_MAX {
+            return Err(self.damaged(None));
+        }
         let mut wanted = Wanted { rows, mask: None };
-        let mut received = Vec::new();
+        if !self.has_names(metadata, filter)? {
+            wanted.mask = Some(vec![false; rows]);
+            return Ok(wanted);
+        }
         let mut columns = Vec::new();
         let mut ask = |column, is_needed: bool| {
             if is_needed {
-                columns.push(column)
+                columns.push(column);
             }
         };
-        ask("received", needs_time);
+        ask("received", time_range(metadata).is_none_or(|(first, last)| !filter.encloses(first, last)));
         ask("severity", filter.severity_at_most.is_some());
         ask("facility", filter.facility.is_some());
         ask("host", filter.hosts.is_some());
@@ -172,13 +184,40 @@ impl<'f> Sealed<'f> {
         if !columns.is_empty() {
             for batch in self.read(&self.coded, group, Some(&columns), None, rows.max(1))? {
                 let batch = batch.map_err(|error| self.damaged(Some(error.into())))?;
-                by_columns(&batch, filter, &mut wanted, &mut received).ok_or_else(|| self.damaged(None))?;
+                by_columns(&batch, filter, &mut wanted).ok_or_else(|| self.damaged(None))?;
             }
         }
         if filter.looks_into_lines() && wanted.count() > 0 {
             self.look_into_lines(group, filter, &mut wanted)?;
         }
-        Ok((wanted, received))
+        Ok(wanted)
+    }
+
+    /// False when no originator or no program of the row group is one that `filter` wants.
+    fn has_names(&self, group: &RowGroupMetaData, filter: &Filter) -> Result<bool, QueryError> {
+        let any = |column: &str, is_wanted: &dyn Fn(&[u8]) -> bool| {
+            let values = dictionary::values(&self.opened, group, column).map_err(|error| self.damaged(Some(error)))?;
+            Ok::<_, QueryError>(values.is_none_or(|values| values.iter().any(|value| is_wanted(value))))
+        };
+        if let Some(apps) = &filter.apps
+            && !any("app", &|app| apps.is_match(app))?
+        {
+            return Ok(false);
+        }
+        let Some(hosts) = &filter.hosts else { return Ok(true) };
+        any("host", &|host| hosts.is_match(host) || filter.may_be_source && host.is_empty())
+    }
+
+    /// When each of the wanted lines was received.
+    fn received(&self, group: usize, wanted: &Wanted) -> Result<Vec<Timestamp>, QueryError> {
+        let mut all = Vec::new();
+        for batch in self.read(&self.plain, group, Some(&["received"]), wanted.selection(), wanted.rows.max(1))? {
+            let batch = batch.map_err(|error| self.damaged(Some(error.into())))?;
+            let received = batch.column(0).as_primitive_opt::<TimestampNanosecondType>();
+            let received = received.ok_or_else(|| self.damaged(None))?;
+            all.extend(received.values().iter().map(|nanos| Timestamp::from_nanos(*nanos)));
+        }
+        Ok(all)
     }
 
     fn look_into_lines(&self, group: usize, filter: &Filter, wanted: &mut Wanted) -> Result<(), QueryError> {
@@ -325,15 +364,13 @@ impl Wanted {
 }
 
 /// One batch with all lines of a row group. `None` when a column is not ours.
-fn by_columns(batch: &RecordBatch, filter: &Filter, wanted: &mut Wanted, received: &mut Vec<i64>) -> Option<()> {
+fn by_columns(batch: &RecordBatch, filter: &Filter, wanted: &mut Wanted) -> Option<()> {
     if batch.num_rows() != wanted.rows {
         return None;
     }
     if let Some(column) = batch.column_by_name("received") {
-        received.extend_from_slice(column.as_primitive_opt::<TimestampNanosecondType>()?.values());
-        if received.iter().any(|nanos| !filter.is_in_time(Timestamp::from_nanos(*nanos))) {
-            wanted.keep(|row| filter.is_in_time(Timestamp::from_nanos(received[row])));
-        }
+        let received = column.as_primitive_opt::<TimestampNanosecondType>()?.values();
+        wanted.keep(|row| filter.is_in_time(Timestamp::from_nanos(received[row])));
     }
     if let Some(most) = filter.severity_at_most {
         let severity = batch.column_by_name("severity")?.as_primitive_opt::<UInt8Type>()?;
