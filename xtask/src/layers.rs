@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("generate", &["model", "plan", "check", "dhcp", "dhcp6", "dns", "syslog", "watch"]),
     ("rehearse", &["model", "plan", "check", "generate", "dhcp", "dhcp6", "dns", "syslog", "watch"]),
     ("store", &["model"]),
-    ("web", &["model"]),
+    ("web", &["model", "store"]),
     ("replay", &["model", "plan", "rehearse", "dhcp", "dhcp6", "dns", "syslog"]),
     ("daemon", &["model", "generate", "dhcp", "dhcp6", "dns", "syslog", "watch", "store"]),
     (

@@ -346,27 +346,83 @@ pub(crate) struct Import {
     pub(crate) state: Option<PathBuf>,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(crate) enum LogsFormat {
+    /// Columns for people
+    #[value(alias = "text")]
+    Table,
+    /// One JSON array; with `--follow` one object a line
+    Json,
+    /// RFC 4180 with a header
+    Csv,
+    /// The columns of the sealed files; needs `--output`
+    Parquet,
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Logs {
-    #[command(flatten)]
-    pub(crate) records: RecordArguments,
-    #[command(flatten)]
-    pub(crate) span: SpanArguments,
-    /// Only lines of this originator
-    #[arg(long, value_name = "NAME")]
-    pub(crate) host: Option<String>,
+    /// The state directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: LogsFormat,
+    /// Write to this file instead
+    #[arg(long, short = 'o', value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Not before: RFC 3339 (`2019-09-16T09:00:00+09:00`), seconds since 1970, or so long ago (`15m`, `2h`, `1d`)
+    #[arg(long, visible_alias = "since", value_name = "TIME")]
+    pub(crate) from: Option<String>,
+    /// Before this, written in the same way
+    #[arg(long, visible_alias = "until", value_name = "TIME")]
+    pub(crate) to: Option<String>,
+    /// Only lines of this originator, a device of the plan or what the line says; `*` and `?` as in a shell; may repeat
+    #[arg(long, visible_alias = "device", value_name = "NAME")]
+    pub(crate) host: Vec<String>,
+    /// Only lines of the devices of this room; needs `--plan`
+    #[arg(long, value_name = "ROOM", requires = "plan", conflicts_with = "host")]
+    pub(crate) room: Option<String>,
+    /// The plan that rooms and devices are looked up in
+    #[arg(long, value_name = "DIR")]
+    pub(crate) plan: Option<PathBuf>,
     /// Only lines this severe or worse: emergency, alert, critical, error, warning, notice, info, debug
     #[arg(long, value_name = "SEVERITY")]
     pub(crate) severity: Option<String>,
+    /// Only lines of this facility, by name (`auth`, `local7`) or number
+    #[arg(long, value_name = "FACILITY")]
+    pub(crate) facility: Option<String>,
+    /// Only lines that tell of this: station, dhcp, link, poe, spanning-tree, login, config, or any of them
+    #[arg(long, value_name = "KIND")]
+    pub(crate) kind: Option<String>,
+    /// Only lines of this program, e.g. `hostapd`, `%LINK-*`; may repeat
+    #[arg(long, value_name = "NAME")]
+    pub(crate) program: Vec<String>,
     /// Only lines that contain this text, upper and lower case alike
     #[arg(long, value_name = "TEXT")]
     pub(crate) text: Option<String>,
+    /// Only lines whose message matches this regular expression; `(?i)` in front for any case
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) regex: Option<String>,
     /// At most so many lines, the newest
     #[arg(long, value_name = "N", default_value_t = 1_000)]
-    pub(crate) limit: usize,
+    pub(crate) limit: u64,
+    /// All lines, however many
+    #[arg(long, conflicts_with = "limit")]
+    pub(crate) all: bool,
+    /// Newest first
+    #[arg(long)]
+    pub(crate) reverse: bool,
+    /// Also so many lines of the same originator before and after each
+    #[arg(long, value_name = "N", conflicts_with_all = ["all", "follow", "count"])]
+    pub(crate) context: Option<usize>,
+    /// Go on with new lines as they come, until interrupted
+    #[arg(long, conflicts_with_all = ["all", "reverse", "count", "to"])]
+    pub(crate) follow: bool,
     /// Only say how many
     #[arg(long)]
     pub(crate) count: bool,
+    /// Only show the link to the log page of the services, with its key
+    #[arg(long)]
+    pub(crate) page: bool,
 }
 
 #[derive(Args, Debug)]

@@ -92,16 +92,7 @@ fn table(columns: &[&str], rows: Vec<Vec<String>>) -> Result<()> {
 
 /// Control characters as escapes: a log line must not be able to steer the reader's terminal.
 pub(crate) fn printable(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let escaped: Box<dyn Iterator<Item = char>> = if character.is_control() {
-                Box::new(character.escape_default())
-            } else {
-                Box::new(std::iter::once(character))
-            };
-            escaped
-        })
-        .collect()
+    store::printable(text).into_owned()
 }
 
 #[cfg(test)]

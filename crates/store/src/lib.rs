@@ -8,8 +8,8 @@
 //! It never reads a clock (it is told the time), never puts a name from the network into a path, never keeps a
 //! Parquet file open for writing under its final name, and never takes a torn or failed write as good.
 //!
-//! Start at [`StateDir`], then [`LeaseJournal`]. Reading beside a running daemon: [`search_logs`], [`read_samples`],
-//! [`read_leases`], [`read_leases6`].
+//! Start at [`StateDir`], then [`LeaseJournal`]. Reading beside a running daemon: [`search_logs`], [`LogFollower`],
+//! [`read_samples`], [`read_leases`], [`read_leases6`]. What goes out: [`LogExport`].
 
 mod durable;
 mod incidents;
@@ -25,6 +25,7 @@ pub use journal::{
 };
 pub use state_dir::{Mode, OpenError, StateDir};
 pub use telemetry::{
-    Limits, LogQuery, QueryError, Telemetry, TelemetryError, TelemetryRecovery, TelemetryStatus, count_logs,
-    read_samples, search_logs,
+    Limits, LineTest, LogExport, LogFollower, LogFormat, LogLine, LogPosition, LogQuery, PositionError, QueryError,
+    Telemetry, TelemetryError, TelemetryRecovery, TelemetryStatus, count_logs, exact_name, printable, read_samples,
+    search_lines, search_logs,
 };

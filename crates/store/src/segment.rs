@@ -11,7 +11,7 @@
 mod scan;
 mod writer;
 
-pub(crate) use scan::{Scanned, scan};
+pub(crate) use scan::{Scanned, scan, scan_on};
 #[cfg(test)]
 pub(crate) use writer::Fault;
 pub(crate) use writer::{Writer, create_segment};

@@ -1,12 +1,17 @@
 //! Log lines and samples: a ring of segments, sealed into Parquet files, under a ceiling of bytes and files.
 
 mod columns;
+mod export;
 mod query;
 mod record;
 mod seal;
 mod sealer;
 
-pub use query::{LogQuery, QueryError, count_logs, read_samples, search_logs};
+pub use export::{LogExport, LogFormat, printable};
+pub use query::{
+    LineTest, LogFollower, LogLine, LogPosition, LogQuery, PositionError, QueryError, count_logs, exact_name,
+    read_samples, search_lines, search_logs,
+};
 
 use std::{collections::BTreeSet, io, path::PathBuf};
 

@@ -1,10 +1,12 @@
 //! The live page, `/metrics` and `/healthz` over [`Snapshot`]s.
 //!
 //! Opens no listener (it hands a router to whoever has one), reads no clock, knows no engine. What it shows holds
-//! aggregates only; everything from the plan and the network is escaped. Start at [`router`].
+//! aggregates only, but for the log, which is for who has the key ([`LogDesk`]); everything from the plan and the
+//! network is escaped. Start at [`router`].
 
 mod events;
 mod language;
+mod logs;
 mod metrics;
 mod page;
 mod words;
@@ -22,17 +24,26 @@ use axum::{
 use model::Snapshot;
 use tokio::sync::watch;
 
+pub use logs::{KindOf, LogDesk, LogRoom};
+
 /// What the routes look at.
 #[derive(Clone)]
 pub struct State {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     streams: Arc<AtomicUsize>,
+    logs: Option<Arc<LogDesk>>,
 }
 
 impl State {
     /// From the stream of snapshots.
     pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
-        Self { snapshots, streams: Arc::default() }
+        Self { snapshots, streams: Arc::default(), logs: None }
+    }
+
+    /// The same, and the log for who has its key.
+    #[must_use]
+    pub fn with_logs(self, desk: LogDesk) -> Self {
+        Self { logs: Some(Arc::new(desk)), ..self }
     }
 
     fn snapshot(&self) -> Arc<Snapshot> {
@@ -40,7 +51,7 @@ impl State {
     }
 }
 
-/// `/` the page, `/events` its stream, `/api/snapshot` the same as JSON, `/metrics`, `/healthz`.
+/// `/` the page, `/events` its stream, `/api/snapshot` the same as JSON, `/metrics`, `/healthz`, `/logs` for the NOC.
 pub fn router(state: State) -> Router {
     Router::new()
         .route("/", get(page::page))
@@ -51,6 +62,7 @@ pub fn router(state: State) -> Router {
         .route("/assets/page.css", get(|| asset("text/css; charset=utf-8", include_str!("../assets/page.css"))))
         .route("/assets/page.js", get(|| asset("text/javascript; charset=utf-8", include_str!("../assets/page.js"))))
         .route("/favicon.ico", get(|| asset("image/svg+xml", include_str!("../assets/icon.svg"))))
+        .merge(logs::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found; the page is at /\n") })
         .layer(map_response(with_security_headers))
         .with_state(state)
@@ -85,7 +97,7 @@ async fn health(Extract(state): Extract<State>) -> Response {
 /// Nothing is fetched from elsewhere, nothing is framed, nothing is guessed.
 async fn with_security_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    let policy = "default-src 'self'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+    let policy = "default-src 'self'; style-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));

@@ -27,16 +27,26 @@ pub(crate) struct Asked {
 
 impl Asked {
     pub(crate) fn language(&self, headers: &HeaderMap) -> Language {
-        let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        Language::choose(self.lang.as_deref(), accept)
+        language(self.lang.as_deref(), headers)
     }
+}
+
+/// The language asked for, or the one the browser prefers.
+pub(crate) fn language(asked: Option<&str>, headers: &HeaderMap) -> Language {
+    let accept = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    Language::choose(asked, accept)
 }
 
 pub(crate) async fn page(Extract(state): Extract<State>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     let language = asked.language(&headers);
     let snapshot = state.snapshot();
-    let page =
-        Page { language, words: words(language), name: &snapshot.event.name, figures: figures(&snapshot, language) };
+    let page = Page {
+        language,
+        words: words(language),
+        name: &snapshot.event.name,
+        figures: figures(&snapshot, language),
+        has_logs: state.logs.is_some(),
+    };
     match page.render() {
         Ok(html) => {
             ([(header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept-Language")], Html(html)).into_response()
@@ -58,6 +68,8 @@ struct Page<'a> {
     words: &'a Words,
     name: &'a str,
     figures: String,
+    /// There is a log to link to.
+    has_logs: bool,
 }
 
 #[derive(Template)]
@@ -247,7 +259,7 @@ fn rate(value: f64) -> String {
     if value < 10.0 { format!("{value:.1}") } else { format!("{value:.0}") }
 }
 
-fn local(at: Timestamp, zone: &TimeZone, form: &str) -> String {
+pub(crate) fn local(at: Timestamp, zone: &TimeZone, form: &str) -> String {
     match jiff::Timestamp::from_nanosecond(i128::from(at.as_nanos())) {
         Ok(time) => time.to_zoned(zone.clone()).strftime(form).to_string(),
         Err(_) => String::new(),

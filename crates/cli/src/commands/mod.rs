@@ -8,6 +8,7 @@ pub(crate) mod incidents;
 pub(crate) mod init;
 pub(crate) mod leases;
 pub(crate) mod logs;
+pub(crate) mod page_access;
 pub(crate) mod rehearse;
 pub(crate) mod reload;
 pub(crate) mod report;

@@ -10,11 +10,12 @@ use anyhow::{Context, Result, bail};
 use daemon::{Clock, ReloadSource, Running, Settings};
 use model::Severity;
 use tokio::signal::unix::{SignalKind, signal};
+use web::{LogDesk, LogRoom};
 
 use crate::{
     Answer,
     args::{PlanArguments, Run},
-    commands::{approved, check},
+    commands::{approved, check, logs, page_access},
     output, plan_dir,
 };
 
@@ -60,7 +61,16 @@ pub(crate) fn run(arguments: &Run) -> Result<Answer> {
         snapshots_per_sample: SNAPSHOTS_PER_SAMPLE,
         reload: Some(reload_source(arguments.plan.clone())),
     };
-    let running = daemon::start(settings, |snapshots| web::router(web::State::new(snapshots)))?;
+    let access = page_access::PageAccess::of(&arguments.state)?;
+    let desk = LogDesk::new(arguments.state.clone(), access.key.clone(), rooms(&plan), logs::kind_of);
+    let running = daemon::start(settings, |snapshots| {
+        let state = web::State::new(snapshots);
+        web::router(match desk {
+            Some(desk) => state.with_logs(desk),
+            None => state,
+        })
+    })?;
+    access.save(&arguments.state, &running.addresses.http)?;
     tracing::info!(leases = running.recovered.leases, telemetry = running.recovered.telemetry_records, "recovered");
     let failed = wait_for_end(&running)?;
     let stopped = running.stop().context("the services did not end well")?;
@@ -82,6 +92,18 @@ fn reload_source(arguments: PlanArguments) -> ReloadSource {
         let services = generate::service_settings(&approved).map_err(|error| vec![error.to_string()])?;
         Ok(services.in_directory(&arguments.dir))
     })
+}
+
+/// Rooms with what stands in them; as at the start, a reload does not change them.
+fn rooms(plan: &plan::Plan) -> Vec<LogRoom> {
+    let devices = |room: &plan::Room| {
+        let there = plan.devices.values().filter(|device| device.room.as_ref() == Some(&room.id));
+        there.map(|device| device.id.as_str().to_owned()).collect()
+    };
+    let rooms = plan.rooms.iter();
+    rooms
+        .map(|room| LogRoom { id: room.id.as_str().to_owned(), name: room.name.clone(), devices: devices(room) })
+        .collect()
 }
 
 /// A seed that differs at each start, from the operating system's randomness.

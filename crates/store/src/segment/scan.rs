@@ -24,10 +24,10 @@ pub(crate) fn scan<'b>(bytes: &'b [u8], kind: Kind, sequence: u64, mut visit: im
         return scanned;
     };
     let mut position = FILE_HEADER_BYTES;
-    while let Some((payload, end)) = frame_at(bytes, sequence, position).or_else(|| {
+    while let Some((payload, end)) = frame_at(bytes, sequence, 0, position).or_else(|| {
         let found = resynchronise(bytes, sequence, position)?;
         scanned.damaged += 1;
-        frame_at(bytes, sequence, found)
+        frame_at(bytes, sequence, 0, found)
     }) {
         visit(payload);
         scanned.frames += 1;
@@ -43,10 +43,21 @@ pub(crate) fn scan<'b>(bytes: &'b [u8], kind: Kind, sequence: u64, mut visit: im
     scanned
 }
 
-/// The payload of the whole frame at `position`, and where it ends.
-fn frame_at(bytes: &[u8], sequence: u64, position: usize) -> Option<(&[u8], usize)> {
+/// Gives each whole payload of `bytes`, which begin with a frame at `begin` of their file, to `visit`; answers how many
+/// octets were whole frames. For who follows a file that grows.
+pub(crate) fn scan_on<'b>(bytes: &'b [u8], sequence: u64, begin: u64, mut visit: impl FnMut(&'b [u8])) -> usize {
+    let mut position = 0;
+    while let Some((payload, end)) = frame_at(bytes, sequence, begin, position) {
+        visit(payload);
+        position = end;
+    }
+    position
+}
+
+/// The payload of the whole frame at `position` of `bytes`, which begin at `begin` of their file, and where it ends.
+fn frame_at(bytes: &[u8], sequence: u64, begin: u64, position: usize) -> Option<(&[u8], usize)> {
     let (length, crc, payload) = candidate(bytes, position)?;
-    (crc == frame_crc(sequence, position as u64, payload))
+    (crc == frame_crc(sequence, begin + position as u64, payload))
         .then(|| (payload, position + padded(FRAME_HEADER_BYTES + length)))
 }
 

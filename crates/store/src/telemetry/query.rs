@@ -1,64 +1,161 @@
+//! Finding stored lines and samples, also while a daemon writes.
+//!
+//! ```text
+//! segments of the ring   every line is decoded and compared
+//! sealed files           by name, row groups by statistics, then the columns asked about, then what lines say;
+//!                        whole records only of lines that are wanted in the end
+//! ```
+//! Files are searched by several threads, the likely ones first; what cannot be better than what was found is skipped.
+
+mod best;
+mod dictionary;
+mod filter;
+mod follow;
+mod samples;
+mod sealed;
+
+pub use filter::{LineTest, exact_name};
+pub use follow::LogFollower;
+pub use samples::read_samples;
+
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
     fs::File,
     io,
     path::{Path, PathBuf},
+    str::FromStr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    thread,
 };
 
-use model::{LogRecord, LogSeverity, Sample, Timestamp};
-use parquet::{
-    arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder},
-    file::{metadata::RowGroupMetaData, statistics::Statistics},
-};
+use model::{Facility, LogRecord, LogSeverity, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::{
-    columns::{LogRows, SampleRows},
     record::{self, Record},
     seal::{Paths, SealedFile, sealed_files},
 };
 use crate::segment::{self, Kind, read_file, scan, segment_path};
+use best::Best;
+use filter::Filter;
+use sealed::Sealed;
 
 /// Which log lines are wanted. The default is the newest 1,000 of all.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct LogQuery {
     /// Received at or after this moment.
     pub from: Option<Timestamp>,
     /// Received before this moment.
     pub to: Option<Timestamp>,
-    /// Of this host, upper and lower case alike.
-    pub host: Option<String>,
+    /// Of any of these originators, upper and lower case alike; `*` and `?` as in a shell, `\` before a character that is
+    /// meant as it stands. A line without originator is
+    /// found by the address of its sender.
+    pub hosts: Option<Vec<String>>,
+    /// Of any of these programs, in the same way.
+    pub apps: Option<Vec<String>>,
     /// This severe or worse; lines without a severity are left out then.
     pub severity_at_most: Option<LogSeverity>,
-    /// With this text in message or raw line, upper and lower case of ASCII alike.
+    /// Of this facility.
+    pub facility: Option<Facility>,
+    /// With this text anywhere in the line, upper and lower case of ASCII alike.
     pub text: Option<String>,
+    /// With a match of this regular expression in the message (syntax of the crate `regex`, linear time).
+    pub regex: Option<String>,
+    /// What else is asked about program and message.
+    pub test: Option<LineTest>,
     /// Lines wanted at most.
     pub limit: usize,
     /// Newest first, and the newest when there are more than `limit`; else oldest first.
     pub newest_first: bool,
+    /// Only lines behind this one in that order: the next page.
+    pub beyond: Option<LogPosition>,
+    /// Threads at most; never more than there are cores.
+    pub threads_max: usize,
+    /// Set by somebody else, it ends the search with [`QueryError::Stopped`].
+    pub stop: Option<Arc<AtomicBool>>,
 }
 
 impl Default for LogQuery {
     fn default() -> Self {
-        Self { from: None, to: None, host: None, severity_at_most: None, text: None, limit: 1_000, newest_first: true }
+        Self {
+            from: None,
+            to: None,
+            hosts: None,
+            apps: None,
+            severity_at_most: None,
+            facility: None,
+            text: None,
+            regex: None,
+            test: None,
+            limit: 1_000,
+            newest_first: true,
+            beyond: None,
+            threads_max: usize::MAX,
+            stop: None,
+        }
     }
 }
 
-impl LogQuery {
-    fn is_in_time(&self, received: Timestamp) -> bool {
-        self.from.is_none_or(|from| received >= from) && self.to.is_none_or(|to| received < to)
-    }
+/// Where a line stands among all: by receive time, then in the order of storing. It stays when its segment is sealed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct LogPosition {
+    /// When it was received.
+    pub received: Timestamp,
+    pub(super) sequence: u64,
+    pub(super) row: u64,
+}
 
-    fn has_only_time(&self) -> bool {
-        self.host.is_none() && self.severity_at_most.is_none() && self.text.is_none()
-    }
+/// A line and where it stands.
+#[derive(Clone, PartialEq, Debug)]
+pub struct LogLine {
+    /// Where.
+    pub position: LogPosition,
+    /// The line.
+    pub log: LogRecord,
+}
 
-    fn matches(&self, severity: Option<LogSeverity>, host: &str, message: &str, raw: &[u8]) -> bool {
-        self.severity_at_most.is_none_or(|most| severity.is_some_and(|severity| severity <= most))
-            && self.host.as_ref().is_none_or(|wanted| wanted.eq_ignore_ascii_case(host))
-            && self
-                .text
-                .as_ref()
-                .is_none_or(|text| contains(message.as_bytes(), text.as_bytes()) || contains(raw, text.as_bytes()))
+/// Text that is no [`LogPosition`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("this is not the position of a log line")]
+pub struct PositionError;
+
+impl fmt::Display for LogPosition {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}.{}.{}", self.received.as_nanos(), self.sequence, self.row)
+    }
+}
+
+impl FromStr for LogPosition {
+    type Err = PositionError;
+
+    fn from_str(text: &str) -> Result<Self, PositionError> {
+        let mut parts = text.split('.');
+        let mut next = || parts.next().ok_or(PositionError);
+        let received = next()?.parse().map_err(|_| PositionError)?;
+        let (sequence, row) = (next()?, next()?);
+        let number = |text: &str| text.parse().map_err(|_| PositionError);
+        let position =
+            Self { received: Timestamp::from_nanos(received), sequence: number(sequence)?, row: number(row)? };
+        parts.next().is_none().then_some(position).ok_or(PositionError)
+    }
+}
+
+impl From<LogPosition> for String {
+    fn from(position: LogPosition) -> Self {
+        position.to_string()
+    }
+}
+
+impl TryFrom<String> for LogPosition {
+    type Error = PositionError;
+
+    fn try_from(text: String) -> Result<Self, PositionError> {
+        text.parse()
     }
 }
 
@@ -81,119 +178,88 @@ pub enum QueryError {
         /// What the reader of Parquet said, if it was that.
         source: Option<parquet::errors::ParquetError>,
     },
+    /// The regular expression cannot be used.
+    #[error("the regular expression cannot be used: {says}")]
+    Pattern {
+        /// Why.
+        says: String,
+    },
+    /// Too many originators or programs are asked for.
+    #[error("more than {max} names, or too long ones; use a pattern with `*`")]
+    TooManyNames {
+        /// How many may be.
+        max: usize,
+    },
+    /// [`LogQuery::stop`] was set.
+    #[error("the search was stopped before its end; ask for a shorter time")]
+    Stopped,
 }
 
 /// The log lines of the state directory `path` that `query` wants, by receive time; lines of one moment in the order
 /// they were stored. Also while a daemon writes: everything synced at the time of the call is found, once.
 pub fn search_logs(path: &Path, query: &LogQuery) -> Result<Vec<LogRecord>, QueryError> {
-    let mut best = Best { query, items: Vec::new(), threshold: None };
+    Ok(search_lines(path, query)?.into_iter().map(|line| line.log).collect())
+}
+
+/// As [`search_logs`], with the place of each line.
+pub fn search_lines(path: &Path, query: &LogQuery) -> Result<Vec<LogLine>, QueryError> {
+    let filter = Filter::compile(query)?;
     let stored = Stored::open(path, true)?;
-    // Those that are likely to fill the limit first, so that the others can be skipped by their statistics.
-    for (sequence, bytes) in newest_or_oldest(&stored.live, query.newest_first) {
-        let mut row = 0;
-        scan(bytes, Kind::Telemetry, *sequence, |payload| {
-            if record::is_log(payload) == Some(true) {
-                row += 1;
-                if let Some(Record::Log(log)) = record::decode(payload)
-                    && query.is_in_time(log.received)
-                    && query.matches(log.severity, &log.host, &log.message, &log.raw)
-                {
-                    best.offer((log.received, *sequence, row), || log);
-                }
-            }
-        });
-    }
-    for file in newest_or_oldest(&stored.sealed, query.newest_first) {
-        search_sealed(file, query, &mut best)?;
-    }
-    Ok(best.finish())
+    let best = Best::new(query.limit, query.newest_first);
+    let sources = stored.sources(&filter, query.newest_first);
+    in_parallel(&sources, query, |source, is_stopped| match source {
+        Source::Live(sequence, file) => search_live(path, *sequence, file, &filter, &best),
+        Source::Sealed(file) if !best.may_want(earliest(file), latest(file)) => Ok(()),
+        Source::Sealed(file) => match Sealed::open(file)? {
+            Some(sealed) => sealed.search(&filter, &best, query.newest_first, is_stopped),
+            None => Ok(()),
+        },
+    })?;
+    fetch_records(&stored.sealed, best.finish(), query)
 }
 
 /// How many log lines `query` matches; its limit does not count.
 pub fn count_logs(path: &Path, query: &LogQuery) -> Result<u64, QueryError> {
+    let filter = Filter::compile(query)?;
     let stored = Stored::open(path, true)?;
-    let mut count = 0;
-    for (sequence, bytes) in &stored.live {
-        scan(bytes, Kind::Telemetry, *sequence, |payload| {
-            if record::is_log(payload) == Some(true)
-                && let Some(Record::Log(log)) = record::decode(payload)
-                && query.is_in_time(log.received)
-            {
-                count += u64::from(query.matches(log.severity, &log.host, &log.message, &log.raw));
+    let count = AtomicU64::new(0);
+    in_parallel(&stored.sources(&filter, true), query, |source, is_stopped| {
+        let found = match source {
+            Source::Live(sequence, file) => {
+                let mut found = 0;
+                each_live(path, *sequence, file, &filter, |_, _| found += 1)?;
+                found
             }
-        });
-    }
-    for file in &stored.sealed {
-        let whole = |group: &RowGroupMetaData| {
-            let is_inside =
-                time_range(group).is_some_and(|(first, last)| query.is_in_time(first) && query.is_in_time(last));
-            query.has_only_time() && is_inside
-        };
-        let Some(metadata) = open_builder(file)? else { continue };
-        let groups = metadata.metadata().row_groups();
-        count += groups.iter().filter(|group| whole(group)).map(|group| group.num_rows().unsigned_abs()).sum::<u64>();
-        let wanted = |group: &RowGroupMetaData| !whole(group) && overlaps(group, query.from, query.to);
-        for_each_batch(file, wanted, |batch, _| {
-            let rows = LogRows::of(batch)?;
-            let matching = (0..batch.num_rows()).filter(|&row| {
-                query.is_in_time(Timestamp::from_nanos(rows.received.value(row)))
-                    && query.matches(
-                        rows.severity_at(row),
-                        rows.host.value(row),
-                        rows.message.value(row),
-                        rows.raw.value(row),
-                    )
-            });
-            count += matching.count() as u64;
-            Some(())
-        })?;
-    }
-    Ok(count)
-}
-
-/// The samples of the state directory `path` from `from` until before `to`, of one metric or of all, by time. Also
-/// while a daemon writes.
-pub fn read_samples(
-    path: &Path,
-    from: Option<Timestamp>,
-    to: Option<Timestamp>,
-    metric: Option<&str>,
-) -> Result<Vec<Sample>, QueryError> {
-    let is_wanted = |at: Timestamp, name: &str| {
-        from.is_none_or(|from| at >= from) && to.is_none_or(|to| at < to) && metric.is_none_or(|metric| metric == name)
-    };
-    let stored = Stored::open(path, false)?;
-    let mut samples = Vec::new();
-    for file in &stored.sealed {
-        for_each_batch(
-            file,
-            |group| overlaps(group, from, to),
-            |batch, _| {
-                let rows = SampleRows::of(batch)?;
-                let wanted = (0..batch.num_rows()).filter(|&row| is_wanted(rows.at(row), rows.metric(row)));
-                samples.extend(wanted.map(|row| rows.sample(row)));
-                Some(())
+            Source::Sealed(file) => match Sealed::open(file)? {
+                Some(sealed) => sealed.count(&filter, is_stopped)?,
+                None => 0,
             },
-        )?;
-    }
-    for (sequence, bytes) in &stored.live {
-        scan(bytes, Kind::Telemetry, *sequence, |payload| {
-            if record::is_log(payload) == Some(false)
-                && let Some(Record::Sample(sample)) = record::decode(payload)
-                && is_wanted(sample.at, &sample.metric)
-            {
-                samples.push(sample);
-            }
-        });
-    }
-    samples.sort_by_key(|sample| sample.at);
-    Ok(samples)
+        };
+        count.fetch_add(found, Ordering::Relaxed);
+        Ok(())
+    })?;
+    Ok(count.into_inner())
 }
 
-/// What is stored at one moment, each record once.
+/// What is stored at one moment, each record once. What is sealed or removed meanwhile can still be read.
 struct Stored {
-    live: Vec<(u64, Vec<u8>)>,
+    live: Vec<(u64, File)>,
     sealed: Vec<SealedFile>,
+}
+
+/// A part of it that one thread searches.
+enum Source<'s> {
+    Live(u64, &'s File),
+    Sealed(&'s SealedFile),
+}
+
+impl Source<'_> {
+    fn sequence(&self) -> u64 {
+        match self {
+            Self::Live(sequence, _) => *sequence,
+            Self::Sealed(file) => file.sequence,
+        }
+    }
 }
 
 impl Stored {
@@ -204,8 +270,8 @@ impl Stored {
         let mut live = Vec::new();
         for sequence in sequences {
             let path = segment_path(&paths.ring, sequence);
-            match File::open(&path).and_then(read_file) {
-                Ok(bytes) => live.push((sequence, bytes)),
+            match File::open(&path) {
+                Ok(file) => live.push((sequence, file)),
                 // Sealed since the listing.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(source) => return Err(QueryError::Io { path, source }),
@@ -217,174 +283,150 @@ impl Stored {
         sealed.retain(|file| !taken.contains(&file.sequence));
         Ok(Self { live, sealed })
     }
+
+    /// What may hold wanted lines, the likeliest to fill the limit first.
+    fn sources(&self, filter: &Filter, newest_first: bool) -> Vec<Source<'_>> {
+        let live = self.live.iter().map(|(sequence, file)| Source::Live(*sequence, file));
+        let in_time = |file: &&SealedFile| filter.overlaps(earliest(file), latest(file));
+        let mut sources: Vec<_> = live.chain(self.sealed.iter().filter(in_time).map(Source::Sealed)).collect();
+        sources.sort_by_key(Source::sequence);
+        if newest_first {
+            sources.reverse();
+        }
+        sources
+    }
+}
+
+/// Lines of a sealed file are at most a day and an hour away from the hour in its name: a segment takes records of its
+/// hour, and late ones of a day.
+const SPAN_SECS: i64 = 25 * 3_600;
+
+fn earliest(file: &SealedFile) -> Timestamp {
+    named_hour(file).map_or(Timestamp::from_nanos(i64::MIN), |secs| Timestamp::from_secs(secs - SPAN_SECS))
+}
+
+fn latest(file: &SealedFile) -> Timestamp {
+    named_hour(file).map_or(Timestamp::from_nanos(i64::MAX), |secs| Timestamp::from_secs(secs + SPAN_SECS))
+}
+
+/// The hour in the name, as seconds since 1970; `None` where there is none.
+fn named_hour(file: &SealedFile) -> Option<i64> {
+    let (hour, _) = file.path.file_stem()?.to_str()?.rsplit_once('-')?;
+    let time: jiff::civil::DateTime = format!("{hour}:00:00").parse().ok()?;
+    let secs = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    // Times that nanoseconds cannot tell are not compared.
+    (secs.abs() < i64::MAX / 2_000_000_000).then_some(secs)
+}
+
+/// Hands each source to one of the threads, in order.
+fn in_parallel<'s>(
+    sources: &[Source<'s>],
+    query: &LogQuery,
+    work: impl Fn(&Source<'s>, &dyn Fn() -> bool) -> Result<(), QueryError> + Sync,
+) -> Result<(), QueryError> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let threads = cores.min(query.threads_max).min(sources.len()).max(1);
+    let next = AtomicUsize::new(0);
+    let failed = Mutex::new(None);
+    let has_failed = AtomicBool::new(false);
+    let is_stopped =
+        || has_failed.load(Ordering::Relaxed) || query.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed));
+    let run = || {
+        while let Some(source) = sources.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| !is_stopped()) {
+            if let Err(error) = work(source, &is_stopped) {
+                has_failed.store(true, Ordering::Relaxed);
+                *failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+            }
+        }
+    };
+    thread::scope(|scope| {
+        (1..threads).for_each(|_| drop(scope.spawn(run)));
+        run();
+    });
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None if is_stopped() => Err(QueryError::Stopped),
+        None => Ok(()),
+    }
+}
+
+fn search_live(path: &Path, sequence: u64, file: &File, filter: &Filter, best: &Best) -> Result<(), QueryError> {
+    let mut found = Vec::new();
+    each_live(path, sequence, file, filter, |position, log| {
+        if best.may_want(log.received, log.received) {
+            found.push((position, Some(log)));
+        }
+        // Handed over in between, so that few are held.
+        if found.len() >= 1_024 {
+            best.offer(found.drain(..));
+        }
+    })?;
+    best.offer(found);
+    Ok(())
+}
+
+/// Gives each line of a segment that `filter` wants to `take`.
+fn each_live(
+    path: &Path,
+    sequence: u64,
+    file: &File,
+    filter: &Filter,
+    mut take: impl FnMut(LogPosition, LogRecord),
+) -> Result<(), QueryError> {
+    let bytes = at(path, file.try_clone().and_then(read_file))?;
+    let mut row = 0;
+    scan(&bytes, Kind::Telemetry, sequence, |payload| {
+        if record::is_log(payload) == Some(true)
+            && let Some(Record::Log(log)) = record::decode(payload)
+        {
+            let position = LogPosition { received: log.received, sequence, row };
+            // Counted as sealing counts, so that the position stays.
+            row += 1;
+            if filter.is_in_time(log.received) && filter.is_beyond(position) && filter.matches(&log) {
+                take(position, log);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// The records of the lines found: those of sealed files are read now, by several threads.
+fn fetch_records(
+    files: &[SealedFile],
+    found: Vec<(LogPosition, Option<LogRecord>)>,
+    query: &LogQuery,
+) -> Result<Vec<LogLine>, QueryError> {
+    let mut missing: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+    for (position, log) in &found {
+        if log.is_none() {
+            missing.entry(position.sequence).or_default().push(position.row);
+        }
+    }
+    missing.values_mut().for_each(|rows| rows.sort_unstable());
+    let sources: Vec<_> =
+        files.iter().filter(|file| missing.contains_key(&file.sequence)).map(Source::Sealed).collect();
+    let fetched = Mutex::new(BTreeMap::new());
+    in_parallel(&sources, query, |source, _| {
+        let Source::Sealed(file) = source else { return Ok(()) };
+        let Some(rows) = missing.get(&file.sequence) else { return Ok(()) };
+        // Removed by the quota since it was searched: its lines are gone.
+        let Some(sealed) = Sealed::open(file)? else { return Ok(()) };
+        let records = sealed.records(rows)?;
+        let mut fetched = fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.extend(rows.iter().zip(records).map(|(row, log)| ((file.sequence, *row), log)));
+        Ok(())
+    })?;
+    let mut fetched = fetched.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let lines = found.into_iter().filter_map(|(position, log)| {
+        let log = log.or_else(|| fetched.remove(&(position.sequence, position.row)))?;
+        Some(LogLine { position, log })
+    });
+    Ok(lines.collect())
 }
 
 fn at<T>(path: &Path, result: io::Result<T>) -> Result<T, QueryError> {
     result.map_err(|source| QueryError::Io { path: path.to_owned(), source })
 }
 
-fn newest_or_oldest<T>(items: &[T], is_newest_first: bool) -> Box<dyn Iterator<Item = &T> + '_> {
-    if is_newest_first { Box::new(items.iter().rev()) } else { Box::new(items.iter()) }
-}
-
-/// Receive time, segment, row: the order of lines.
-type Key = (Timestamp, u64, usize);
-
-/// The best lines so far, at most twice the limit at any time.
-struct Best<'a> {
-    query: &'a LogQuery,
-    items: Vec<(Key, LogRecord)>,
-    /// With the limit reached: what is not better than this is not wanted.
-    threshold: Option<Key>,
-}
-
-impl Best<'_> {
-    fn is_better(&self, one: Key, other: Key) -> bool {
-        if self.query.newest_first { one > other } else { one < other }
-    }
-
-    /// True when a line of that time may still be wanted.
-    fn may_want(&self, range: (Timestamp, Timestamp)) -> bool {
-        self.threshold.is_none_or(|(time, ..)| if self.query.newest_first { range.1 >= time } else { range.0 <= time })
-    }
-
-    fn offer(&mut self, key: Key, log: impl FnOnce() -> LogRecord) {
-        if self.query.limit == 0 || self.threshold.is_some_and(|threshold| !self.is_better(key, threshold)) {
-            return;
-        }
-        self.items.push((key, log()));
-        if self.items.len() >= self.query.limit.saturating_mul(2) {
-            self.shrink();
-        }
-    }
-
-    fn shrink(&mut self) {
-        self.items.sort_unstable_by_key(|(key, _)| *key);
-        if self.query.newest_first {
-            self.items.reverse();
-        }
-        self.items.truncate(self.query.limit);
-        if self.items.len() == self.query.limit {
-            self.threshold = self.items.last().map(|(key, _)| *key);
-        }
-    }
-
-    fn finish(mut self) -> Vec<LogRecord> {
-        self.shrink();
-        self.items.into_iter().map(|(_, log)| log).collect()
-    }
-}
-
-fn search_sealed(file: &SealedFile, query: &LogQuery, best: &mut Best<'_>) -> Result<(), QueryError> {
-    if best.items.len() >= query.limit {
-        best.shrink();
-    }
-    let wanted = |group: &RowGroupMetaData| {
-        overlaps(group, query.from, query.to) && time_range(group).is_none_or(|range| best.may_want(range))
-    };
-    let mut found = Vec::new();
-    for_each_batch(file, wanted, |batch, first_row| {
-        let rows = LogRows::of(batch)?;
-        for row in 0..batch.num_rows() {
-            let received = Timestamp::from_nanos(rows.received.value(row));
-            if query.is_in_time(received)
-                && query.matches(
-                    rows.severity_at(row),
-                    rows.host.value(row),
-                    rows.message.value(row),
-                    rows.raw.value(row),
-                )
-            {
-                found.push(((received, file.sequence, first_row + row), rows.record(row)));
-            }
-        }
-        Some(())
-    })?;
-    for (key, log) in found {
-        best.offer(key, || log);
-    }
-    Ok(())
-}
-
-/// Gives each batch of the wanted row groups to `take`, with a number that grows from row to row; `take` answers
-/// `None` when the columns are not ours.
-fn for_each_batch(
-    file: &SealedFile,
-    wanted: impl Fn(&RowGroupMetaData) -> bool,
-    mut take: impl FnMut(&arrow_array::RecordBatch, usize) -> Option<()>,
-) -> Result<(), QueryError> {
-    const BATCH_ROWS: usize = 8 << 10;
-    let Some(builder) = open_builder(file)? else { return Ok(()) };
-    let groups: Vec<usize> =
-        (0..).zip(builder.metadata().row_groups()).filter(|(_, group)| wanted(group)).map(|(at, _)| at).collect();
-    if groups.is_empty() {
-        return Ok(());
-    }
-    let damaged = |source| QueryError::Damaged { path: file.path.clone(), source };
-    let reader: ParquetRecordBatchReader =
-        builder.with_row_groups(groups).with_batch_size(BATCH_ROWS).build().map_err(|error| damaged(Some(error)))?;
-    let mut row = 0;
-    for batch in reader {
-        let batch = batch.map_err(|error| damaged(Some(error.into())))?;
-        take(&batch, row).ok_or_else(|| damaged(None))?;
-        row += batch.num_rows();
-    }
-    Ok(())
-}
-
-/// `None` when the quota has removed the file since it was listed.
-fn open_builder(file: &SealedFile) -> Result<Option<ParquetRecordBatchReaderBuilder<File>>, QueryError> {
-    match File::open(&file.path) {
-        Ok(opened) => ParquetRecordBatchReaderBuilder::try_new(opened)
-            .map(Some)
-            .map_err(|source| QueryError::Damaged { path: file.path.clone(), source: Some(source) }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(QueryError::Io { path: file.path.clone(), source }),
-    }
-}
-
-/// First and last time of a row group, from its statistics; the time is the first column of every kind.
-fn time_range(group: &RowGroupMetaData) -> Option<(Timestamp, Timestamp)> {
-    match group.columns().first()?.statistics()? {
-        Statistics::Int64(values) => {
-            Some((Timestamp::from_nanos(*values.min_opt()?), Timestamp::from_nanos(*values.max_opt()?)))
-        }
-        _ => None,
-    }
-}
-
-fn overlaps(group: &RowGroupMetaData, from: Option<Timestamp>, to: Option<Timestamp>) -> bool {
-    time_range(group).is_none_or(|(first, last)| from.is_none_or(|from| last >= from) && to.is_none_or(|to| first < to))
-}
-
-/// ASCII letters alike in upper and lower case; other octets as they are.
-fn contains(octets: &[u8], wanted: &[u8]) -> bool {
-    let Some(first) = wanted.first() else { return true };
-    let (lower, upper) = (first.to_ascii_lowercase(), first.to_ascii_uppercase());
-    let last_start = octets.len().checked_sub(wanted.len());
-    last_start.is_some_and(|last| {
-        octets[..=last].iter().enumerate().any(|(at, octet)| {
-            (*octet == lower || *octet == upper) && octets[at..at + wanted.len()].eq_ignore_ascii_case(wanted)
-        })
-    })
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_is_found_in_any_case() {
-        for (octets, wanted, is_found) in [
-            ("Interface DOWN", "down", true),
-            ("Interface DOWN", "Down", true),
-            ("Interface DOWN", "downs", false),
-            ("", "x", false),
-            ("x", "", true),
-            ("障害発生", "害", true),
-            ("aab", "ab", true),
-        ] {
-            assert_eq!(contains(octets.as_bytes(), wanted.as_bytes()), is_found, "{octets} {wanted}");
-        }
-    }
-}
+mod tests;

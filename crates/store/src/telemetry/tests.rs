@@ -40,15 +40,9 @@ fn open(path: &Path, limits: Limits) -> (StateDir, Telemetry, TelemetryRecovery)
     (state, telemetry, recovery)
 }
 
-const ALL: LogQuery = LogQuery {
-    from: None,
-    to: None,
-    host: None,
-    severity_at_most: None,
-    text: None,
-    limit: usize::MAX,
-    newest_first: false,
-};
+fn all() -> LogQuery {
+    LogQuery { limit: usize::MAX, newest_first: false, ..LogQuery::default() }
+}
 
 #[test]
 fn what_goes_in_comes_out_live_and_sealed() {
@@ -66,12 +60,12 @@ fn what_goes_in_comes_out_live_and_sealed() {
     }
     telemetry.sync(Timestamp::EPOCH).unwrap();
     logs.sort_by_key(|log| log.received);
-    assert_eq!(search_logs(temp.path(), &ALL).unwrap(), logs);
+    assert_eq!(search_logs(temp.path(), &all()).unwrap(), logs);
     telemetry.seal_all(Timestamp::EPOCH).unwrap();
     assert_eq!(fs::read_dir(temp.path().join("telemetry/ring")).unwrap().count(), 0);
-    assert_eq!(search_logs(temp.path(), &ALL).unwrap(), logs);
-    assert_eq!(count_logs(temp.path(), &ALL).unwrap(), 40);
-    let newest = search_logs(temp.path(), &LogQuery { limit: 7, newest_first: true, ..ALL }).unwrap();
+    assert_eq!(search_logs(temp.path(), &all()).unwrap(), logs);
+    assert_eq!(count_logs(temp.path(), &all()).unwrap(), 40);
+    let newest = search_logs(temp.path(), &LogQuery { limit: 7, newest_first: true, ..all() }).unwrap();
     assert_eq!(newest, logs.iter().rev().take(7).cloned().collect::<Vec<_>>());
 }
 
@@ -90,20 +84,20 @@ fn queries_agree_with_a_plain_filter() {
     telemetry.sync(Timestamp::from_secs(9_000)).unwrap();
     let at = |second| Some(Timestamp::from_secs(second));
     for query in [
-        ALL,
-        LogQuery { from: at(100), to: at(4_000), ..ALL },
-        LogQuery { host: Some("SW-4F-1".to_owned()), text: Some("down".to_owned()), ..ALL },
-        LogQuery { severity_at_most: Some(LogSeverity::Warning), from: at(3_600), ..ALL },
-        LogQuery { text: Some("<30>ap".to_owned()), ..ALL },
-        LogQuery { text: Some("no such".to_owned()), ..ALL },
-        LogQuery { from: at(9_999), ..ALL },
+        all(),
+        LogQuery { from: at(100), to: at(4_000), ..all() },
+        LogQuery { hosts: Some(vec!["SW-4F-1".to_owned()]), text: Some("down".to_owned()), ..all() },
+        LogQuery { severity_at_most: Some(LogSeverity::Warning), from: at(3_600), ..all() },
+        LogQuery { text: Some("<30>ap".to_owned()), ..all() },
+        LogQuery { text: Some("no such".to_owned()), ..all() },
+        LogQuery { from: at(9_999), ..all() },
     ] {
         let mut want: Vec<_> = logs
             .iter()
             .filter(|log| {
                 query.from.is_none_or(|from| log.received >= from)
                     && query.to.is_none_or(|to| log.received < to)
-                    && query.host.as_ref().is_none_or(|host| host.to_lowercase() == log.host)
+                    && query.hosts.as_ref().is_none_or(|hosts| hosts[0].to_lowercase() == log.host)
                     && query.severity_at_most.is_none_or(|most| log.severity.unwrap() <= most)
                     && query
                         .text
@@ -135,7 +129,7 @@ fn samples_by_metric_and_time() {
     let want: Vec<_> = (30..80).map(|second| sample(second * 100, "clients", 57.5)).collect();
     assert_eq!(read_samples(temp.path(), from, to, Some("clients")).unwrap(), want);
     assert_eq!(read_samples(temp.path(), None, None, None).unwrap().len(), 200);
-    assert!(search_logs(temp.path(), &ALL).unwrap().is_empty());
+    assert!(search_logs(temp.path(), &all()).unwrap().is_empty());
 }
 
 #[test]
@@ -157,14 +151,14 @@ fn a_kill_keeps_what_was_synced_once() {
     drop((telemetry, state));
     // Killed after the log file was renamed, before the segment was removed; and the segment's tail is torn.
     fs::copy(&kept, &segment).unwrap();
-    assert_eq!(search_logs(temp.path(), &ALL).unwrap(), logs, "once, not twice");
+    assert_eq!(search_logs(temp.path(), &all()).unwrap(), logs, "once, not twice");
     fs::remove_file(fs::read_dir(temp.path().join("telemetry/sample")).unwrap().next().unwrap().unwrap().path())
         .unwrap();
     fs::write(temp.path().join("telemetry/log/1970-01-01T00-000000001.parquet.tmp"), b"PAR1 half").unwrap();
     let (_state, mut telemetry, recovery) = open(temp.path(), SMALL);
     assert_eq!((recovery.segments, recovery.logs, recovery.samples, recovery.torn_bytes), (1, 50, 1, 0));
     telemetry.seal_all(Timestamp::EPOCH).unwrap();
-    assert_eq!(search_logs(temp.path(), &ALL).unwrap(), logs);
+    assert_eq!(search_logs(temp.path(), &all()).unwrap(), logs);
     assert_eq!(read_samples(temp.path(), None, None, None).unwrap().len(), 1);
     assert_eq!(telemetry.status().sealed_files, 2);
 }
@@ -182,7 +176,7 @@ fn cut_at_any_octet_gives_a_prefix() {
     let mut longest = 0;
     for length in (0..4_000).step_by(7) {
         fs::write(&segment, &bytes[..length]).unwrap();
-        let found = search_logs(temp.path(), &ALL).unwrap();
+        let found = search_logs(temp.path(), &all()).unwrap();
         assert_eq!(found, logs[..found.len()], "cut at {length}");
         assert!(found.len() >= longest);
         longest = found.len();
@@ -218,7 +212,7 @@ fn files_and_octets_stay_below_the_ceiling_whatever_the_names() {
     assert!(status.sealed_files <= 6 && status.sealed_bytes <= 200_000, "{status:?}");
     assert_eq!((status.logs, status.logs_refused, status.lost), (20_000, 0, 0));
     // The oldest went, the newest are there.
-    let newest = search_logs(temp.path(), &LogQuery { limit: 1, newest_first: true, ..ALL }).unwrap();
+    let newest = search_logs(temp.path(), &LogQuery { limit: 1, newest_first: true, ..all() }).unwrap();
     assert_eq!(newest[0].received, Timestamp::from_secs(19_999));
 }
 
@@ -247,7 +241,7 @@ fn a_disk_that_fails_loses_only_the_batch_and_counts_it() {
     }
     assert_eq!(telemetry.status().lost, 1);
     telemetry.seal_all(Timestamp::from_secs(4)).unwrap();
-    let found = search_logs(temp.path(), &ALL).unwrap();
+    let found = search_logs(temp.path(), &all()).unwrap();
     assert_eq!(found, [log(1, "sw1", "x"), log(3, "sw1", "x")]);
 }
 
@@ -270,7 +264,7 @@ fn a_damaged_sealed_file_is_named() {
     let temp = tempfile::tempdir().unwrap();
     fs::create_dir_all(temp.path().join("telemetry/log")).unwrap();
     fs::write(temp.path().join("telemetry/log/1970-01-01T00-000000009.parquet"), b"PAR1 half").unwrap();
-    let said = search_logs(temp.path(), &ALL).unwrap_err().to_string();
+    let said = search_logs(temp.path(), &all()).unwrap_err().to_string();
     assert!(said.contains("000000009"), "{said}");
-    assert!(search_logs(&temp.path().join("nowhere"), &ALL).unwrap().is_empty());
+    assert!(search_logs(&temp.path().join("nowhere"), &all()).unwrap().is_empty());
 }

@@ -15,6 +15,7 @@ mod event;
 mod ipv6;
 mod load;
 mod log_intake;
+mod log_search;
 mod log_tls;
 mod recovery;
 mod rogue;
