@@ -1,6 +1,12 @@
 //! Clients over HTTPS (RFC 8484): GET and POST of `/dns-query`, by HTTP/2 and HTTP/1.1.
 
-use std::{cell::Cell, convert::Infallible, net::SocketAddr, pin::pin, rc::Rc, time::Duration};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -13,7 +19,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
@@ -24,7 +30,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 use super::{
-    ask_https::{LocalExecutor, MESSAGE},
+    ask_https::MESSAGE,
     clients_stream::Shared,
     inbox::{Inbound, ReplyTo},
 };
@@ -45,19 +51,19 @@ const ANSWER_MAX: Duration = Duration::from_secs(8);
 const CLOSE_MAX: Duration = Duration::from_secs(2);
 
 /// Serves one connection until its client leaves or is silent.
-pub(super) async fn serve(stream: TlsStream<TcpStream>, address: SocketAddr, shared: Rc<Shared>) {
-    let last = Rc::new(Cell::new(Instant::now()));
-    let (of_requests, connections) = (Rc::clone(&last), Rc::clone(&shared));
+pub(super) async fn serve(stream: TlsStream<TcpStream>, address: SocketAddr, shared: Arc<Shared>) {
+    let last = Arc::new(LastUse(Mutex::new(Instant::now())));
+    let (of_requests, connections) = (Arc::clone(&last), Arc::clone(&shared));
     let service = service_fn(move |request| {
-        of_requests.set(Instant::now());
-        let (shared, last) = (Rc::clone(&shared), Rc::clone(&of_requests));
+        of_requests.set();
+        let (shared, last) = (Arc::clone(&shared), Arc::clone(&of_requests));
         async move {
             let response = answer(request, address, &shared).await;
-            last.set(Instant::now());
+            last.set();
             Ok::<_, Infallible>(response)
         }
     });
-    let mut builder = auto::Builder::new(LocalExecutor);
+    let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(REQUEST_MAX).max_buf_size(HEAD_BYTES_MAX as usize);
     builder.http2().max_concurrent_streams(STREAMS_MAX).max_header_list_size(HEAD_BYTES_MAX);
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -74,6 +80,19 @@ pub(super) async fn serve(stream: TlsStream<TcpStream>, address: SocketAddr, sha
                 return;
             }
         }
+    }
+}
+
+/// When a connection was last used.
+struct LastUse(Mutex<Instant>);
+
+impl LastUse {
+    fn set(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+    }
+
+    fn get(&self) -> Instant {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -6,12 +6,10 @@
 //! take to arrive, and the time a client may take to read.
 
 use std::{
-    cell::RefCell,
     io,
     net::{SocketAddr, TcpListener},
-    rc::Rc,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -23,7 +21,6 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
     sync::mpsc,
-    task::LocalSet,
     time::{Instant, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -76,14 +73,15 @@ pub(crate) struct StreamClients {
 pub(super) struct Shared {
     pub(super) engine: EngineHandle,
     pub(super) connections: Arc<Connections>,
-    worker: RefCell<ClientWorker>,
+    /// Never waited for: all tasks of a thread run on it, and none holds it while it waits.
+    worker: Mutex<ClientWorker>,
     clock: Clock,
 }
 
 impl Shared {
     /// What becomes of a query without the engine; a reply is appended to `out`.
     pub(super) fn on_query(&self, from: SocketAddr, transport: Transport, bytes: &[u8], out: &mut Vec<u8>) -> Verdict {
-        let mut worker = self.worker.borrow_mut();
+        let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
         let verdict = worker.on_query(self.clock.now(), from, transport, bytes, out);
         worker.publish();
         verdict
@@ -101,23 +99,25 @@ impl StreamClients {
     /// Serves until told to stop.
     pub(crate) fn run(self) -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        LocalSet::new().block_on(&runtime, self.serve())
+        // Tasks could be local to the thread, but each wake-up of a `LocalSet` costs a write to the runtime's own event
+        // descriptor, two for every connection.
+        runtime.block_on(self.serve())
     }
 
     async fn serve(self) -> io::Result<()> {
         let Self { tcp, tls, https, certificate, renews, worker, clock, engine, connections, stop } = self;
-        let shared = Rc::new(Shared { engine, connections, worker: RefCell::new(worker), clock });
+        let shared = Arc::new(Shared { engine, connections, worker: Mutex::new(worker), clock });
         let dot = certificate.as_ref().map(|tls| Kind::Tls(TlsAcceptor::from(Arc::clone(&tls.dot))));
         let doh = certificate.as_ref().map(|tls| Kind::Https(TlsAcceptor::from(Arc::clone(&tls.doh))));
         for (listeners, kind) in [(tcp, Some(Kind::Tcp)), (tls, dot), (https, doh)] {
             let Some(kind) = kind else { continue };
             for listener in listeners {
                 let listener = tokio::net::TcpListener::from_std(listener)?;
-                tokio::task::spawn_local(accept(listener, kind.clone(), Rc::clone(&shared)));
+                tokio::task::spawn(accept(listener, kind.clone(), Arc::clone(&shared)));
             }
         }
         if let (true, Some(certificate)) = (renews, certificate) {
-            tokio::task::spawn_local(renew(certificate));
+            tokio::task::spawn(renew(certificate));
         }
         while !stop.load(Ordering::Relaxed) {
             tokio::time::sleep(STOP_INTERVAL).await;
@@ -137,13 +137,13 @@ async fn renew(certificate: Arc<ServerTls>) {
     }
 }
 
-async fn accept(listener: tokio::net::TcpListener, kind: Kind, shared: Rc<Shared>) {
+async fn accept(listener: tokio::net::TcpListener, kind: Kind, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
             Ok((stream, address)) => {
                 let Some(permit) = shared.connections.admit(address.ip()) else { continue };
-                let (kind, shared) = (kind.clone(), Rc::clone(&shared));
-                tokio::task::spawn_local(serve(stream, address, kind, shared, permit));
+                let (kind, shared) = (kind.clone(), Arc::clone(&shared));
+                tokio::task::spawn(serve(stream, address, kind, shared, permit));
             }
             // Out of descriptors, or the client was gone already: the next may do.
             Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -151,7 +151,7 @@ async fn accept(listener: tokio::net::TcpListener, kind: Kind, shared: Rc<Shared
     }
 }
 
-async fn serve(stream: TcpStream, address: SocketAddr, kind: Kind, shared: Rc<Shared>, _permit: Permit) {
+async fn serve(stream: TcpStream, address: SocketAddr, kind: Kind, shared: Arc<Shared>, _permit: Permit) {
     let _ = stream.set_nodelay(true);
     match kind {
         Kind::Tcp => serve_messages(stream, address, &shared, Transport::Tcp).await,
