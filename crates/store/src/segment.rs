@@ -14,7 +14,7 @@ mod writer;
 pub(crate) use scan::{Scanned, scan, scan_on};
 #[cfg(test)]
 pub(crate) use writer::Fault;
-pub(crate) use writer::{Writer, create_segment};
+pub(crate) use writer::{Unsynced, Writer, create_segment};
 
 use std::{
     fs::{self, File},

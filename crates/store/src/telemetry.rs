@@ -6,6 +6,7 @@ mod query;
 mod record;
 mod seal;
 mod sealer;
+mod syncer;
 
 pub use export::{LogExport, LogFormat, printable};
 pub use query::{
@@ -18,6 +19,7 @@ use std::{collections::BTreeSet, io, path::PathBuf};
 use model::{LogRecord, Sample, Timestamp};
 use seal::{Paths, SealedFile, sealed_files};
 use sealer::Sealer;
+use syncer::Syncer;
 
 use crate::{
     StateDir,
@@ -97,6 +99,7 @@ pub struct Telemetry {
     open: Option<(Writer, i64)>,
     next_sequence: u64,
     spare_buffer: Vec<u8>,
+    syncer: Syncer,
     sealer: Sealer,
     /// Full segments that are not Parquet yet.
     waiting: BTreeSet<u64>,
@@ -192,6 +195,7 @@ impl Telemetry {
             open: None,
             next_sequence: newest.unwrap_or(0) + 1,
             spare_buffer: Vec::new(),
+            syncer: Syncer::spawn()?,
             sealer,
             waiting,
             retry_at: None,
@@ -225,11 +229,68 @@ impl Telemetry {
     /// most every 200 ms. After an error the records since the last sync are lost and counted; the next may succeed.
     pub fn sync(&mut self, now: Timestamp) -> io::Result<()> {
         let result = self.sync_open();
+        self.look_around(now);
+        result
+    }
+
+    /// The first half of [`Telemetry::sync`]: hands what was taken to the system and has another thread wait for the
+    /// disk. More may be taken meanwhile; it is not part of it. False when there is nothing to wait for, or still a sync
+    /// that was begun before. An error is as one of [`Telemetry::sync`].
+    pub fn begin_sync(&mut self) -> io::Result<bool> {
+        if self.syncer.is_busy() {
+            return Ok(false);
+        }
+        let Some((writer, _)) = &mut self.open else { return Ok(false) };
+        let frames = writer.unsynced_frames();
+        let result = writer.begin_sync();
+        if result.is_err() {
+            self.status.lost += frames - writer.unsynced_frames();
+        }
+        let unsynced = result?;
+        Ok(unsynced.is_some_and(|unsynced| {
+            self.syncer.begin(unsynced);
+            self.syncer.is_busy()
+        }))
+    }
+
+    /// The second half: what became of the sync that was begun, without waiting; `None` while the disk is at it. After an
+    /// error all that is not on disk is lost and counted, also what was taken since.
+    pub fn end_sync(&mut self, now: Timestamp) -> Option<io::Result<()>> {
+        let result = match self.syncer.try_outcome() {
+            Some(outcome) => self.on_synced(outcome),
+            None if self.syncer.is_busy() => return None,
+            // Someone had to wait for it; if it failed, what was lost is counted.
+            None => Ok(()),
+        };
+        self.look_around(now);
+        Some(result)
+    }
+
+    /// The same, waiting for the disk.
+    pub fn wait_for_sync(&mut self, now: Timestamp) -> io::Result<()> {
+        let result = self.syncer.wait_outcome().map_or(Ok(()), |outcome| self.on_synced(outcome));
+        self.look_around(now);
+        result
+    }
+
+    fn on_synced(&mut self, (unsynced, result): syncer::Outcome) -> io::Result<()> {
+        // A segment is closed only while nothing is waited for, so this is the one.
+        if let Some((writer, _)) = &mut self.open {
+            let frames = writer.unsynced_frames();
+            writer.end_sync(&unsynced, result.is_ok());
+            if result.is_err() {
+                self.status.lost += frames - writer.unsynced_frames();
+            }
+        }
+        result
+    }
+
+    fn look_around(&mut self, now: Timestamp) {
         while let Some(outcome) = self.sealer.try_outcome() {
             self.on_sealed(outcome, now);
         }
         let is_over = |hour: i64| now.as_secs().div_euclid(HOUR_SECS) > hour;
-        if result.is_ok() && self.open.as_ref().is_some_and(|(_, hour)| is_over(*hour)) {
+        if self.open.as_ref().is_some_and(|(_, hour)| is_over(*hour)) && self.sync_open().is_ok() {
             self.close_segment();
         }
         // After a jump back the time to try again may be far away.
@@ -239,7 +300,6 @@ impl Telemetry {
         }
         self.seal_next();
         self.look_at_space();
-        result
     }
 
     /// Syncs and seals everything, and waits for it: for a graceful stop, and before a report is made.
@@ -323,6 +383,9 @@ impl Telemetry {
     }
 
     fn sync_open(&mut self) -> io::Result<()> {
+        if let Some(outcome) = self.syncer.wait_outcome() {
+            self.on_synced(outcome)?;
+        }
         let Some((writer, _)) = &mut self.open else { return Ok(()) };
         let frames = writer.unsynced_frames();
         let result = writer.sync();
@@ -332,7 +395,7 @@ impl Telemetry {
         result
     }
 
-    /// Ends the segment being written, which must be synced, and lets it be sealed.
+    /// Ends the segment being written, which must be synced and no sync waited for, and lets it be sealed.
     fn close_segment(&mut self) {
         let Some((writer, _)) = self.open.take() else { return };
         self.waiting.insert(writer.sequence());

@@ -6,8 +6,8 @@
 //!  TLS ---->          a task each connection) --+                     |
 //!                       ^------ stored, or not: read on, or send again
 //! ```
-//! A stream is read on only after what was read of it is on disk. So a sender may take it that all it has written but
-//! the last 768 KiB (`UNSYNCED_OCTETS_MAX`) of its connection survives kill -9 and a power cut, and one that shuts its side down
+//! A stream is read by one read only beyond what of it is on disk. So a sender may take it that all it has written but
+//! the last 1 MiB (`UNSYNCED_OCTETS_MAX`) of its connection survives kill -9 and a power cut, and one that shuts its side down
 //! and reads until the end knows it of every line: our side closes after the sync. For UDP nothing is acknowledged; the
 //! kernel's buffer waits while the disk is slow, and what it drops is counted. Start at [`Intake`].
 
@@ -43,19 +43,19 @@ use crate::clock::Clock;
 pub(crate) const QUEUE_BATCHES_MAX: usize = 256;
 /// Lines of a stream in one batch, so that a megabyte of empty lines does not become a gigabyte of records.
 const BATCH_LINES_MAX: usize = 2_048;
-/// Octets read of a stream before the writer has them on disk.
+/// Octets of one read of a stream; one is made while the writer has the one before it not on disk yet.
 const READ_OCTETS_MAX: usize = 256 << 10;
 /// Receive buffer asked for a stream; the kernel doubles it for its own bookkeeping and never holds more.
 const STREAM_BUFFER_OCTETS: usize = 256 << 10;
 /// What of a stream TCP may have acknowledged and a crash still loses.
 #[cfg(test)]
-const UNSYNCED_OCTETS_MAX: usize = READ_OCTETS_MAX + 2 * STREAM_BUFFER_OCTETS;
+const UNSYNCED_OCTETS_MAX: usize = 2 * READ_OCTETS_MAX + 2 * STREAM_BUFFER_OCTETS;
 
 /// What the writer is handed.
 pub(crate) enum Batch {
     /// Lines that nobody waits for.
     Logs(Vec<LogRecord>),
-    /// Lines that are to be on disk before their stream is read on.
+    /// Lines whose stream is to know when they are on disk.
     Stream(Delivery),
     /// Measurements.
     Samples(Vec<Sample>),
@@ -64,7 +64,7 @@ pub(crate) enum Batch {
 /// Lines of a stream, and who is told what became of them.
 pub(crate) struct Delivery {
     pub(crate) records: Vec<LogRecord>,
-    /// More is waiting in the socket: sync as soon as nothing else is in the queue.
+    /// The stream has more to say: sync as soon as the disk is free.
     pub(crate) is_urgent: bool,
     pub(crate) reply: oneshot::Sender<Outcome>,
 }

@@ -2,16 +2,18 @@
 //! each connection.
 //!
 //! ```text
-//!   readable --> a place among those that are read --> read, cut, parse --> writer --> on disk --> readable
-//!                                                          ^                  |
-//!                                                          +---- not stored --+   (tried again after a pause)
+//!   readable --> a place among those that are read --> read, cut, parse --> writer --> on disk
+//!                                                          ^                  |  ^         |
+//!                                                          |                  |  +---------+ not stored: again after a pause
+//!                                                          +-- one read ahead -+
 //! ```
+//! While the disk is at what was read, one more read is made, cut and parsed; it waits for the first to be stored.
 //! Memory is bounded whatever senders do: so many streams are read at one time, each so many octets; beside them only
 //! unfinished lines are held, and those have a common bound.
 
 use std::{
     cell::{Cell, RefCell},
-    future::poll_fn,
+    future::{pending, poll_fn},
     io,
     net::{SocketAddr, TcpListener},
     pin::Pin,
@@ -28,7 +30,7 @@ use syslog::Framer;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
     net::TcpStream,
-    sync::{Notify, Semaphore, oneshot},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot},
     task::LocalSet,
     time::{sleep, timeout},
 };
@@ -41,12 +43,14 @@ use super::{
 
 /// Threads at most; more would only make batches smaller.
 const THREADS_MAX: usize = 4;
-/// Streams of one thread that are read, or wait for the disk, at one time.
+/// Streams of one thread that are read, or wait for the disk, at one time; each holds two reads at most.
 const READING_MAX: usize = 64;
 /// Octets of unfinished lines that one thread holds for all its streams.
 const UNFINISHED_OCTETS_MAX: usize = 64 << 20;
 /// Senders that the kernel holds until they are accepted.
 const BACKLOG: i32 = 4_096;
+/// Lines of one read that tell a sender in a hurry from one with something to say now and then.
+const LINES_MANY: usize = 128;
 /// What a TLS handshake may take.
 const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// A sender that has vanished without a word is noticed after so long.
@@ -149,7 +153,7 @@ enum Kind {
 struct Shared {
     intake: Intake,
     places: Arc<Places>,
-    reading: Semaphore,
+    reading: Arc<Semaphore>,
     stop: Notify,
     open: Cell<usize>,
     unfinished_octets: Cell<usize>,
@@ -164,7 +168,7 @@ impl Shared {
         Self {
             intake,
             places,
-            reading: Semaphore::new(READING_MAX),
+            reading: Arc::new(Semaphore::new(READING_MAX)),
             stop: Notify::new(),
             open: Cell::new(0),
             unfinished_octets: Cell::new(0),
@@ -245,6 +249,13 @@ enum Read {
     End,
 }
 
+/// What a stream that has nothing to read waits for.
+enum Next {
+    Read,
+    Settled,
+    Broken,
+}
+
 /// One stream and the line that is being received.
 struct Line {
     shared: Rc<Shared>,
@@ -252,6 +263,10 @@ struct Line {
     transport: Transport,
     framer: Framer,
     unfinished_octets: usize,
+    /// The place among those that are read; held as long as lines are.
+    place: Option<OwnedSemaphorePermit>,
+    /// What becomes of the lines that the writer has.
+    outcome: Option<oneshot::Receiver<Outcome>>,
 }
 
 impl Line {
@@ -261,7 +276,15 @@ impl Line {
             Kind::Tls(_) => Transport::Tls,
         };
         shared.open.set(shared.open.get() + 1);
-        Self { shared: Rc::clone(shared), source, transport, framer: Framer::new(), unfinished_octets: 0 }
+        Self {
+            shared: Rc::clone(shared),
+            source,
+            transport,
+            framer: Framer::new(),
+            unfinished_octets: 0,
+            place: None,
+            outcome: None,
+        }
     }
 
     async fn serve<S: Stream>(mut self, mut stream: S) {
@@ -270,13 +293,16 @@ impl Line {
         let mut read = Read::Full;
         while read != Read::End {
             if read == Read::Drained && !shared.intake.is_stopping() {
-                tokio::select! {
-                    biased;
-                    readable = stream.socket().readable() => if readable.is_err() { break },
-                    () = shared.stop.notified() => {}
+                match self.next(stream.socket()).await {
+                    Next::Read => {}
+                    Next::Settled => continue,
+                    Next::Broken => break,
                 }
             }
-            let Ok(_reading) = shared.reading.acquire().await else { return };
+            if self.place.is_none() {
+                let Ok(place) = Arc::clone(&shared.reading).acquire_owned().await else { return };
+                self.place = Some(place);
+            }
             read = self.read(&mut stream).await;
             if read == Read::Drained && shared.intake.is_stopping() {
                 read = Read::End;
@@ -284,6 +310,9 @@ impl Line {
             if !self.deliver_whole_lines(read == Read::Full).await {
                 give_up(stream.socket());
                 return;
+            }
+            if self.outcome.is_none() {
+                self.place = None;
             }
             if self.holds_too_much() {
                 shared.intake.counters.streams_cut.fetch_add(1, Ordering::Relaxed);
@@ -293,12 +322,36 @@ impl Line {
         let rest = std::mem::take(&mut self.framer).finish();
         let rest: Vec<LogRecord> = rest.iter().map(|rest| self.record(rest)).collect();
         self.count(rest.len());
-        if !self.deliver(rest, true).await {
+        if !self.deliver(rest, true).await || !self.settle().await {
             give_up(stream.socket());
             return;
         }
         // Ends our side only now, so that a sender that waits for it knows that all of it is kept.
         let _ = timeout(HANDSHAKE_MAX, stream.shutdown()).await;
+    }
+
+    /// Waits for more to read, or for what was read to be stored.
+    async fn next(&mut self, socket: &TcpStream) -> Next {
+        let shared = Rc::clone(&self.shared);
+        let outcome = async {
+            match &mut self.outcome {
+                Some(outcome) => outcome.await,
+                None => pending().await,
+            }
+        };
+        let outcome = tokio::select! {
+            biased;
+            outcome = outcome => outcome,
+            readable = socket.readable() => return if readable.is_err() { Next::Broken } else { Next::Read },
+            () = shared.stop.notified() => return Next::Read,
+        };
+        self.outcome = None;
+        if !self.settle_with(outcome).await {
+            give_up(socket);
+            return Next::Broken;
+        }
+        self.place = None;
+        Next::Settled
     }
 
     /// Takes what is there, at most [`READ_OCTETS_MAX`], into the framer, without waiting.
@@ -332,7 +385,8 @@ impl Line {
             if is_last {
                 self.take_back_buffer();
             }
-            if !self.deliver(records, is_urgent || !is_last).await {
+            let is_urgent = is_urgent || records.len() >= LINES_MANY;
+            if !self.deliver(records, is_urgent).await {
                 return false;
             }
             if is_last {
@@ -364,28 +418,52 @@ impl Line {
         of.fetch_add(lines as u64, Ordering::Relaxed);
     }
 
-    /// Hands lines to the writer and waits until they are on disk, however often that takes. False when the services
-    /// stop before.
-    async fn deliver(&self, mut records: Vec<LogRecord>, is_urgent: bool) -> bool {
-        let intake = &self.shared.intake;
-        while !records.is_empty() {
-            let (reply, outcome) = oneshot::channel();
-            if intake.queue.send(Batch::Stream(Delivery { records, is_urgent, reply })).is_err() {
-                return false;
+    /// Hands lines to the writer when those before them are on disk. False when the services stop before.
+    async fn deliver(&mut self, records: Vec<LogRecord>, is_urgent: bool) -> bool {
+        if records.is_empty() {
+            return true;
+        }
+        self.settle().await && self.hand_over(records, is_urgent)
+    }
+
+    fn hand_over(&mut self, records: Vec<LogRecord>, is_urgent: bool) -> bool {
+        let (reply, outcome) = oneshot::channel();
+        self.outcome = Some(outcome);
+        self.shared.intake.queue.send(Batch::Stream(Delivery { records, is_urgent, reply })).is_ok()
+    }
+
+    /// Waits until the lines that the writer has are on disk. False when the services stop before.
+    async fn settle(&mut self) -> bool {
+        match self.outcome.take() {
+            Some(outcome) => {
+                let outcome = outcome.await;
+                self.settle_with(outcome).await
             }
-            records = match outcome.await {
+            None => true,
+        }
+    }
+
+    /// Hands over what was not stored, however often that takes.
+    async fn settle_with(&mut self, mut outcome: Result<Outcome, oneshot::error::RecvError>) -> bool {
+        loop {
+            let records = match outcome {
                 Ok(Outcome::Stored) => return true,
                 Ok(Outcome::NotStored(records)) => records,
                 Err(_) => return false,
             };
+            let intake = &self.shared.intake;
             if intake.is_stopping() {
                 intake.counters.lines_given_up.fetch_add(records.len() as u64, Ordering::Relaxed);
                 return false;
             }
             sleep(RETRY_PAUSE).await;
             intake.counters.lines_redelivered.fetch_add(records.len() as u64, Ordering::Relaxed);
+            if !self.hand_over(records, true) {
+                return false;
+            }
+            let Some(again) = self.outcome.take() else { return false };
+            outcome = again.await;
         }
-        true
     }
 
     /// Keeps a copy of the unfinished line only.
@@ -427,6 +505,6 @@ mod tests {
         let _sender = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (stream, _) = listener.accept().unwrap();
         let granted = SockRef::from(&stream).recv_buffer_size().unwrap();
-        assert_eq!(READ_OCTETS_MAX + granted, UNSYNCED_OCTETS_MAX);
+        assert_eq!(2 * READ_OCTETS_MAX + granted, UNSYNCED_OCTETS_MAX);
     }
 }

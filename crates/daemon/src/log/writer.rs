@@ -20,9 +20,13 @@ use crate::clock::{Clock, instant};
 const SYNC_INTERVAL: Duration = Duration::from_millis(200);
 /// The same for lines whose stream waits, so that a fast sender is not slowed down.
 const STREAM_SYNC_INTERVAL: Duration = Duration::from_millis(10);
+/// Streams in a hurry are gathered so long, so that they share a sync.
+const GATHER_INTERVAL: Duration = Duration::from_millis(2);
+/// How often is looked whether the disk is done, while nothing arrives.
+const DISK_INTERVAL: Duration = Duration::from_micros(500);
 /// When so many streams wait, they are not kept waiting for more.
 const WAITING_MANY: usize = 32;
-/// Lines of streams that are kept until the sync, to be given back when it fails.
+/// Lines of streams that are kept until the sync, to be given back when it fails; as many again while the disk is at it.
 const WAITING_LINES_MAX: usize = 32_768;
 
 /// What the rest of the services may know of the log.
@@ -62,17 +66,28 @@ pub(crate) struct LogWriter {
     clock: Clock,
     published: Arc<Mutex<LogView>>,
     view: LogView,
-    /// Streams that wait for the sync.
+    /// What the next sync makes durable.
+    group: Group,
+    /// What the disk is at.
+    syncing: Option<Group>,
+    begun: Instant,
+    refused_before: u64,
+}
+
+/// What shares a sync.
+#[derive(Default)]
+struct Group {
+    /// Streams that wait for it.
     waiting: Vec<Waiting>,
     waiting_lines: usize,
     /// Some of their lines were folded.
     waits_for_fold: bool,
     is_urgent: bool,
     is_dirty: bool,
-    synced: Instant,
-    /// Records lost before those that wait.
+    /// A count of folded lines was refused.
+    is_uncounted: bool,
+    /// Records lost before the first of these.
     lost_before: u64,
-    refused_before: u64,
 }
 
 /// A delivery whose lines, the first `taken` of them, are on disk after the next sync.
@@ -90,7 +105,7 @@ impl LogWriter {
         clock: Clock,
         view: Arc<Mutex<LogView>>,
     ) -> Self {
-        let lost_before = telemetry.status().lost;
+        let group = Group { lost_before: telemetry.status().lost, ..Group::default() };
         Self {
             telemetry,
             stations: Stations::new(StationsLimits::default()),
@@ -99,13 +114,9 @@ impl LogWriter {
             clock,
             published: view,
             view: LogView::default(),
-            waiting: Vec::new(),
-            waiting_lines: 0,
-            waits_for_fold: false,
-            is_urgent: false,
-            is_dirty: false,
-            synced: instant(),
-            lost_before,
+            group,
+            syncing: None,
+            begun: instant(),
             refused_before: 0,
         }
     }
@@ -114,49 +125,59 @@ impl LogWriter {
     pub(crate) fn run(mut self) -> io::Result<u64> {
         let mut published = instant();
         loop {
+            self.end_sync();
             match self.queue.try_recv() {
                 Ok(batch) => {
                     self.take(batch);
-                    if !self.is_overdue() {
+                    if !self.is_due() {
                         continue;
                     }
                 }
-                Err(TryRecvError::Empty) if self.is_urgent => {}
                 Err(TryRecvError::Empty) => match self.queue.recv_timeout(self.patience()) {
                     Ok(batch) => {
                         self.take(batch);
                         continue;
                     }
+                    Err(RecvTimeoutError::Timeout) if !self.is_due() => continue,
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break,
                 },
                 Err(TryRecvError::Disconnected) => break,
             }
-            self.sync();
+            self.begin_sync();
             if published.elapsed() >= SYNC_INTERVAL {
                 self.publish();
                 published = instant();
             }
         }
-        self.waits_for_fold = true;
-        self.sync();
+        self.wait_for_disk();
+        self.group.waits_for_fold = true;
+        self.begin_sync();
+        self.wait_for_disk();
         self.telemetry.seal_all(self.clock.now())?;
         self.publish();
         Ok(self.view.lines_stored)
     }
 
-    /// How long the queue may be waited for before the next sync.
+    /// How long the queue may be waited for before the next look at the disk, or the next sync.
     fn patience(&self) -> Duration {
-        let interval = if self.waiting.is_empty() { SYNC_INTERVAL } else { STREAM_SYNC_INTERVAL };
-        interval.saturating_sub(self.synced.elapsed())
+        if self.syncing.is_some() {
+            return DISK_INTERVAL;
+        }
+        let interval = match &self.group {
+            group if group.is_urgent => GATHER_INTERVAL,
+            group if group.waiting.is_empty() => SYNC_INTERVAL,
+            _ => STREAM_SYNC_INTERVAL,
+        };
+        interval.saturating_sub(self.begun.elapsed())
     }
 
-    fn is_overdue(&self) -> bool {
-        self.waiting_lines >= WAITING_LINES_MAX || self.patience().is_zero()
+    fn is_due(&self) -> bool {
+        self.group.waiting_lines >= WAITING_LINES_MAX || (self.syncing.is_none() && self.patience().is_zero())
     }
 
     fn take(&mut self, batch: Batch) {
-        self.is_dirty = true;
+        self.group.is_dirty = true;
         match batch {
             Batch::Logs(records) => {
                 // What is refused for want of space is counted in the status.
@@ -170,9 +191,10 @@ impl LogWriter {
                 // A sender that can wait keeps its lines until there is room again.
                 let is_refusing = self.telemetry.status().is_refusing_logs;
                 let taken = if is_refusing { 0 } else { self.write_all(&delivery.records) };
-                self.is_urgent |= delivery.is_urgent || self.waiting.len() >= WAITING_MANY;
-                self.waiting_lines += delivery.records.len();
-                self.waiting.push(Waiting { delivery, taken });
+                let group = &mut self.group;
+                group.is_urgent |= delivery.is_urgent || group.waiting.len() >= WAITING_MANY;
+                group.waiting_lines += delivery.records.len();
+                group.waiting.push(Waiting { delivery, taken });
             }
             Batch::Samples(samples) => {
                 for sample in &samples {
@@ -186,7 +208,7 @@ impl LogWriter {
     fn write_all(&mut self, records: &[LogRecord]) -> usize {
         let before = self.folder.folded();
         let taken = records.iter().take_while(|record| self.folder.fold(record) || self.write(record)).count();
-        self.waits_for_fold |= self.folder.folded() != before;
+        self.group.waits_for_fold |= self.folder.folded() != before;
         taken
     }
 
@@ -197,42 +219,65 @@ impl LogWriter {
         self.telemetry.append_log(record)
     }
 
-    /// Writes what folded lines are due to be told of; all of them when a stream waits for them, or at the end. False when
-    /// a count was refused.
-    fn write_summaries(&mut self, is_final: bool) -> bool {
-        let summaries = self.folder.summaries(self.clock.now(), is_final);
-        self.is_dirty |= !summaries.is_empty();
+    /// Writes what folded lines are due to be told of; all of them when a stream waits for them, or at the end.
+    fn write_summaries(&mut self) {
+        let summaries = self.folder.summaries(self.clock.now(), self.group.waits_for_fold);
+        self.group.is_dirty |= !summaries.is_empty();
         let taken = summaries.iter().filter(|summary| self.telemetry.append_log(summary)).count();
-        taken == summaries.len()
+        self.group.is_uncounted = taken < summaries.len();
     }
 
-    /// Makes all that was taken durable, and tells those who wait.
-    fn sync(&mut self) {
-        self.synced = instant();
-        let is_urgent = std::mem::take(&mut self.is_urgent);
-        let waits_for_fold = std::mem::take(&mut self.waits_for_fold);
-        let is_counted = self.write_summaries(waits_for_fold);
-        if !std::mem::take(&mut self.is_dirty) && !is_urgent {
+    /// Begins to make durable what was taken; more is taken while the disk is at it.
+    fn begin_sync(&mut self) {
+        self.wait_for_disk();
+        self.begun = instant();
+        self.write_summaries();
+        if !self.group.is_dirty && !self.group.is_urgent {
             return;
         }
-        let result = self.telemetry.sync(self.clock.now());
         self.view.syncs += 1;
-        if let Err(error) = &result {
+        let result = self.telemetry.begin_sync();
+        let next = Group { lost_before: self.telemetry.status().lost, ..Group::default() };
+        let group = std::mem::replace(&mut self.group, next);
+        match result {
+            Ok(_) => self.syncing = Some(group),
+            Err(error) => self.answer(group, &Err(error)),
+        }
+    }
+
+    /// Tells those who wait, if the disk is done.
+    fn end_sync(&mut self) {
+        if self.syncing.is_some()
+            && let Some(result) = self.telemetry.end_sync(self.clock.now())
+            && let Some(group) = self.syncing.take()
+        {
+            self.answer(group, &result);
+        }
+    }
+
+    fn wait_for_disk(&mut self) {
+        if let Some(group) = self.syncing.take() {
+            let result = self.telemetry.wait_for_sync(self.clock.now());
+            self.answer(group, &result);
+        }
+    }
+
+    fn answer(&mut self, group: Group, result: &io::Result<()>) {
+        if let Err(error) = result {
             if self.view.sync_errors == 0 {
                 tracing::error!(%error, "telemetry cannot be written; free space in the state directory");
             }
             self.view.sync_errors += 1;
         }
         let status = self.telemetry.status();
-        let (lost, refused) = (status.lost, status.logs_refused);
-        // A long batch is written before the sync; what was lost then is not told by the sync.
-        let is_kept = result.is_ok() && is_counted && lost == self.lost_before;
-        if !is_kept || refused != self.refused_before {
+        // A long batch is written before the sync, and a segment is closed within one; what was lost then is not told by
+        // the sync. What was lost of the next group counts here too: it is rare, and a line twice is better than none.
+        let is_kept = result.is_ok() && !group.is_uncounted && status.lost == group.lost_before;
+        if !is_kept || status.logs_refused != self.refused_before {
             self.folder.begin_anew();
         }
-        (self.lost_before, self.refused_before) = (lost, refused);
-        self.waiting_lines = 0;
-        for Waiting { delivery, taken } in self.waiting.drain(..) {
+        self.refused_before = status.logs_refused;
+        for Waiting { delivery, taken } in group.waiting {
             let Delivery { mut records, reply, .. } = delivery;
             let stored = if is_kept { taken } else { 0 };
             let outcome =

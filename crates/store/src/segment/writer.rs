@@ -3,6 +3,7 @@ use std::{
     io,
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use nix::fcntl::{FallocateFlags, fallocate};
@@ -19,6 +20,9 @@ use crate::durable;
 ///  ---------> buffer ---------> written -------> synced
 ///      write fails: back to `written`     sync fails: back to `synced`
 /// ```
+/// `sync` is also had in two halves, so that the wait can be on another thread while frames are buffered and written
+/// out here: `begin_sync`, [`Unsynced::wait`], `end_sync`.
+///
 /// After a failure the file is cut back before anything else is written, so that octets of a failed batch can never
 /// be read as good; until that succeeds, every call fails. What was buffered is dropped with its batch.
 #[derive(Debug)]
@@ -28,7 +32,7 @@ pub(crate) struct Writer {
     sequence: u64,
     capacity: u64,
     /// Made by the first write, so that a full disk is an error of that write.
-    file: Option<File>,
+    file: Option<Arc<File>>,
     buffer: Vec<u8>,
     buffered_frames: u64,
     written: u64,
@@ -38,6 +42,27 @@ pub(crate) struct Writer {
     needs_cut: bool,
     #[cfg(test)]
     pub(crate) fault: Option<Fault>,
+}
+
+/// What of a segment is written and not on disk yet.
+#[derive(Debug)]
+pub(crate) struct Unsynced {
+    file: Arc<File>,
+    octets: u64,
+    frames: u64,
+    #[cfg(test)]
+    fails: bool,
+}
+
+impl Unsynced {
+    /// Waits until all of it is on disk.
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        #[cfg(test)]
+        if self.fails {
+            return Err(io::Error::other("input/output error"));
+        }
+        self.file.sync_data()
+    }
 }
 
 /// What the next system call does instead of its work.
@@ -95,7 +120,7 @@ impl Writer {
     pub(crate) fn begin_next(&mut self, file: Option<File>) {
         let buffer = std::mem::take(&mut self.buffer);
         *self = Self::new(self.kind, &self.dir.clone(), self.sequence + 1, self.capacity, buffer);
-        self.file = file;
+        self.file = file.map(Arc::new);
     }
 
     /// The buffer for another segment to reuse; what it holds is dropped.
@@ -113,7 +138,7 @@ impl Writer {
     /// Makes the file now instead of with the first write.
     pub(crate) fn prepare(&mut self) -> io::Result<()> {
         if self.file.is_none() {
-            self.file = Some(create_segment(self.kind, &self.dir, self.sequence, self.capacity)?);
+            self.file = Some(Arc::new(create_segment(self.kind, &self.dir, self.sequence, self.capacity)?));
         }
         Ok(())
     }
@@ -144,24 +169,38 @@ impl Writer {
 
     /// Writes the buffer and waits until all of it is on disk.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
+        let Some(unsynced) = self.begin_sync()? else { return Ok(()) };
+        let result = unsynced.wait();
+        self.end_sync(&unsynced, result.is_ok());
+        result
+    }
+
+    /// Writes the buffer; `None` when everything is on disk already. One at a time.
+    pub(crate) fn begin_sync(&mut self) -> io::Result<Option<Unsynced>> {
         self.write_out()?;
-        if self.written == self.synced {
-            return Ok(());
+        let Some(file) = self.file.as_ref().filter(|_| self.written != self.synced) else { return Ok(None) };
+        Ok(Some(Unsynced {
+            file: Arc::clone(file),
+            octets: self.written,
+            frames: self.written_frames,
+            #[cfg(test)]
+            fails: self.fault.take_if(|fault| matches!(fault, Fault::SyncFails)).is_some(),
+        }))
+    }
+
+    /// `unsynced` is on disk, or not; then what was buffered since goes as well, for it would stand behind a gap.
+    pub(crate) fn end_sync(&mut self, unsynced: &Unsynced, is_synced: bool) {
+        if is_synced {
+            self.synced = unsynced.octets;
+            self.synced_frames = unsynced.frames;
+            return;
         }
-        match self.sync_data() {
-            Ok(()) => {
-                self.synced = self.written;
-                self.synced_frames = self.written_frames;
-                Ok(())
-            }
-            Err(error) => {
-                self.written = self.synced;
-                self.written_frames = self.synced_frames;
-                self.needs_cut = true;
-                let _ = self.cut_back();
-                Err(error)
-            }
-        }
+        self.buffer.clear();
+        self.buffered_frames = 0;
+        self.written = self.synced;
+        self.written_frames = self.synced_frames;
+        self.needs_cut = true;
+        let _ = self.cut_back();
     }
 
     fn cut_back(&mut self) -> io::Result<()> {
@@ -183,15 +222,6 @@ impl Writer {
             return Err(io::ErrorKind::StorageFull.into());
         }
         file.write_all_at(&self.buffer, self.written)
-    }
-
-    fn sync_data(&mut self) -> io::Result<()> {
-        #[cfg(test)]
-        if let Some(Fault::SyncFails) = self.fault {
-            self.fault = None;
-            return Err(io::Error::other("input/output error"));
-        }
-        self.file.as_ref().map_or(Ok(()), File::sync_data)
     }
 }
 
@@ -278,6 +308,30 @@ mod tests {
             let (payloads, scanned) = read(temp.path(), 7);
             assert_eq!(payloads, [b"one", b"two"], "{fault:?}");
             assert_eq!((scanned.torn_bytes, scanned.damaged), (0, 0));
+        }
+    }
+
+    #[test]
+    fn what_comes_while_a_sync_is_waited_for_shares_its_fate() {
+        for is_synced in [true, false] {
+            let temp = tempfile::tempdir().unwrap();
+            let mut writer = Writer::new(Kind::Leases, temp.path(), 7, 4096, Vec::new());
+            put(&mut writer, "one");
+            writer.sync().unwrap();
+            assert!(writer.begin_sync().unwrap().is_none());
+            put(&mut writer, "two");
+            let unsynced = writer.begin_sync().unwrap().unwrap();
+            put(&mut writer, "three");
+            writer.write_out().unwrap();
+            put(&mut writer, "four");
+            assert_eq!(writer.unsynced_frames(), 3);
+            writer.end_sync(&unsynced, is_synced);
+            assert_eq!(writer.unsynced_frames(), if is_synced { 2 } else { 0 });
+            put(&mut writer, "five");
+            writer.sync().unwrap();
+            let want: &[&[u8]] =
+                if is_synced { &[b"one", b"two", b"three", b"four", b"five"] } else { &[b"one", b"five"] };
+            assert_eq!(read(temp.path(), 7).0, want);
         }
     }
 

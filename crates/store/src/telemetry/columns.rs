@@ -14,6 +14,8 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
 use model::{Facility, LogRecord, LogSeverity, Sample, Timestamp, Transport};
 
+use super::record::LogLine;
+
 fn utc() -> DataType {
     DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))
 }
@@ -29,6 +31,8 @@ pub(super) struct LogColumns {
     schema: Arc<Schema>,
     received: TimestampNanosecondBuilder,
     source: StringBuilder,
+    /// Lines of one sender come together, and its text need not be made for each.
+    last_source: Option<(SocketAddr, String)>,
     transport: StringBuilder,
     facility: UInt8Builder,
     severity: UInt8Builder,
@@ -56,6 +60,7 @@ impl LogColumns {
             ]),
             received: TimestampNanosecondBuilder::new().with_timezone("UTC"),
             source: StringBuilder::new(),
+            last_source: None,
             transport: StringBuilder::new(),
             facility: UInt8Builder::new(),
             severity: UInt8Builder::new(),
@@ -71,12 +76,12 @@ impl LogColumns {
         Arc::clone(&self.schema)
     }
 
-    pub(super) fn push(&mut self, log: &LogRecord) {
-        use std::fmt::Write as _;
+    pub(super) fn push(&mut self, log: &LogLine<'_>) {
         self.received.append_value(log.received.as_nanos());
-        // Writing into a builder cannot fail; it ends the value.
-        let _ = write!(self.source, "{}", log.source);
-        self.source.append_value("");
+        if self.last_source.as_ref().is_none_or(|(source, _)| *source != log.source) {
+            self.last_source = Some((log.source, log.source.to_string()));
+        }
+        self.source.append_option(self.last_source.as_ref().map(|(_, text)| text));
         self.transport.append_value(transport_name(log.transport));
         self.facility.append_option(log.facility.map(|facility| facility.0));
         self.severity.append_option(log.severity.map(LogSeverity::number));
@@ -84,7 +89,7 @@ impl LogColumns {
         self.app.append_value(&log.app);
         self.device_time.append_option(log.device_time.map(Timestamp::as_nanos));
         self.message.append_value(&log.message);
-        self.raw.append_value(&log.raw);
+        self.raw.append_value(log.raw);
     }
 
     pub(super) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {

@@ -1,4 +1,7 @@
-use std::net::{IpAddr, SocketAddr};
+use std::{
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
+};
 
 use model::{Facility, LogRecord, LogSeverity, Sample, Timestamp, Transport};
 
@@ -15,6 +18,37 @@ const NONE: u8 = u8::MAX;
 pub(super) enum Record {
     Log(LogRecord),
     Sample(Sample),
+}
+
+/// A log line as it lies in the ring; sealing copies it once, into its columns.
+pub(super) struct LogLine<'a> {
+    pub(super) received: Timestamp,
+    pub(super) source: SocketAddr,
+    pub(super) transport: Transport,
+    pub(super) facility: Option<Facility>,
+    pub(super) severity: Option<LogSeverity>,
+    pub(super) host: Cow<'a, str>,
+    pub(super) app: Cow<'a, str>,
+    pub(super) device_time: Option<Timestamp>,
+    pub(super) message: Cow<'a, str>,
+    pub(super) raw: &'a [u8],
+}
+
+impl LogLine<'_> {
+    fn into_record(self) -> LogRecord {
+        LogRecord {
+            received: self.received,
+            source: self.source,
+            transport: self.transport,
+            facility: self.facility,
+            severity: self.severity,
+            host: self.host.into_owned(),
+            app: self.app.into_owned(),
+            device_time: self.device_time,
+            message: self.message.into_owned(),
+            raw: self.raw.to_vec(),
+        }
+    }
 }
 
 /// Appends a log line as octets. The message is mostly the end of the raw line, and then written as its length only.
@@ -67,15 +101,21 @@ pub(super) fn encode_sample(sample: &Sample, buffer: &mut Vec<u8>) {
 pub(super) fn decode(payload: &[u8]) -> Option<Record> {
     let mut fields = Fields(payload);
     match fields.u8()? {
-        LOG => decode_log(fields).map(Record::Log),
+        LOG => decode_log(fields).map(|line| Record::Log(line.into_record())),
         SAMPLE => Some(Record::Sample(Sample {
             at: Timestamp::from_nanos(fields.i64()?),
             value: fields.f64()?,
-            metric: text(fields.short()?),
-            subject: text(fields.short()?),
+            metric: text(fields.short()?).into_owned(),
+            subject: text(fields.short()?).into_owned(),
         })),
         _ => None,
     }
+}
+
+/// The log line in a payload; `None` for anything else.
+pub(super) fn decode_line(payload: &[u8]) -> Option<LogLine<'_>> {
+    let mut fields = Fields(payload);
+    if fields.u8()? == LOG { decode_log(fields) } else { None }
 }
 
 /// True for a log line, false for a sample, without decoding it.
@@ -87,7 +127,7 @@ pub(super) fn is_log(payload: &[u8]) -> Option<bool> {
     }
 }
 
-fn decode_log(mut fields: Fields<'_>) -> Option<LogRecord> {
+fn decode_log(mut fields: Fields<'_>) -> Option<LogLine<'_>> {
     let received = Timestamp::from_nanos(fields.i64()?);
     let address = match fields.u8()? {
         4 => IpAddr::from(fields.array::<4>()?),
@@ -108,18 +148,18 @@ fn decode_log(mut fields: Fields<'_>) -> Option<LogRecord> {
     let device_time = Timestamp::from_nanos(fields.i64()?);
     let host = text(fields.short()?);
     let app = text(fields.short()?);
-    let raw = fields.long()?.to_vec();
+    let raw = fields.long()?;
     let message = match fields.u8()? {
         0 => text(fields.long()?),
         _ => text(&raw[raw.len().checked_sub(usize::try_from(fields.u32()?).ok()?)?..]),
     };
     let device_time = is_dated.then_some(device_time);
-    Some(LogRecord { received, source, transport, facility, severity, host, app, device_time, message, raw })
+    Some(LogLine { received, source, transport, facility, severity, host, app, device_time, message, raw })
 }
 
-fn text(octets: &[u8]) -> String {
+fn text(octets: &[u8]) -> Cow<'_, str> {
     // Checking whole is far faster than looking for what is wrong.
-    str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets).into_owned(), str::to_owned)
+    str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
 }
 
 #[cfg(test)]

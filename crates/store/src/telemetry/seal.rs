@@ -10,13 +10,13 @@ use parquet::{
     arrow::ArrowWriter,
     basic::{Compression, ZstdLevel},
     errors::ParquetError,
-    file::properties::WriterProperties,
+    file::properties::{EnabledStatistics, WriterProperties},
     schema::types::ColumnPath,
 };
 
 use super::{
     columns::{LogColumns, SampleColumns},
-    record::{self, Record},
+    record::{self, LogLine, Record},
 };
 use crate::{
     durable::{self, NewFile},
@@ -79,16 +79,18 @@ struct Sealing<'a> {
 impl Sealing<'_> {
     fn take(&mut self, payload: &[u8]) {
         if self.result.is_ok() {
-            self.result = match record::decode(payload) {
-                Some(Record::Log(log)) => self.take_log(&log),
-                Some(Record::Sample(sample)) => self.take_sample(&sample),
-                // A record of another version: whoever wrote it has sealed its own.
-                None => Ok(()),
+            self.result = match record::decode_line(payload) {
+                Some(line) => self.take_log(&line),
+                None => match record::decode(payload) {
+                    Some(Record::Sample(sample)) => self.take_sample(&sample),
+                    // A record of another version: whoever wrote it has sealed its own.
+                    _ => Ok(()),
+                },
             };
         }
     }
 
-    fn take_log(&mut self, log: &model::LogRecord) -> io::Result<()> {
+    fn take_log(&mut self, log: &LogLine<'_>) -> io::Result<()> {
         if self.logs.is_none() {
             let columns = LogColumns::new();
             let file = ParquetFile::create(&self.paths.log, log.received, self.sequence, columns.schema())?;
@@ -167,6 +169,9 @@ pub(super) fn properties() -> WriterProperties {
         // Each line is different; a dictionary of them would only be thrown away when full.
         .set_column_dictionary_enabled(ColumnPath::from("raw"), false)
         .set_column_dictionary_enabled(ColumnPath::from("message"), false)
+        // The least and the greatest of lines skip nothing, and every line would be compared with them.
+        .set_column_statistics_enabled(ColumnPath::from("raw"), EnabledStatistics::None)
+        .set_column_statistics_enabled(ColumnPath::from("message"), EnabledStatistics::None)
         .build()
 }
 

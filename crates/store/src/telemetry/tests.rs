@@ -246,6 +246,36 @@ fn a_disk_that_fails_loses_only_the_batch_and_counts_it() {
 }
 
 #[test]
+fn what_is_taken_during_a_sync_is_lost_with_it_and_counted() {
+    for fails in [false, true] {
+        let temp = tempfile::tempdir().unwrap();
+        let (_state, mut telemetry, _) = open(temp.path(), SMALL);
+        assert!(!telemetry.begin_sync().unwrap(), "nothing to wait for");
+        telemetry.append_log(&log(1, "sw1", "x"));
+        if fails && let Some((writer, _)) = &mut telemetry.open {
+            writer.fault = Some(segment::Fault::SyncFails);
+        }
+        assert!(telemetry.begin_sync().unwrap());
+        telemetry.append_log(&log(2, "sw1", "x"));
+        let result = loop {
+            match telemetry.end_sync(Timestamp::from_secs(2)) {
+                Some(result) => break result,
+                None => std::thread::yield_now(),
+            }
+        };
+        assert_eq!((result.is_err(), telemetry.status().lost), (fails, if fails { 2 } else { 0 }));
+        telemetry.append_log(&log(3, "sw1", "x"));
+        telemetry.seal_all(Timestamp::from_secs(4)).unwrap();
+        let want: Vec<_> = [1, 2, 3]
+            .into_iter()
+            .filter(|second| !fails || *second == 3)
+            .map(|second| log(second, "sw1", "x"))
+            .collect();
+        assert_eq!(search_logs(temp.path(), &ALL).unwrap(), want);
+    }
+}
+
+#[test]
 fn an_hour_that_is_over_is_sealed_without_new_records() {
     let temp = tempfile::tempdir().unwrap();
     let (_state, mut telemetry, _) = open(temp.path(), SMALL);
