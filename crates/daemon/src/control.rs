@@ -32,6 +32,8 @@ use crate::{
 
 /// Name of the socket in the state directory.
 const SOCKET: &str = "control";
+/// What is said when nothing is wrong.
+const NO_ALERT: &str = "no alert is open";
 /// Longest request, octets.
 const REQUEST_BYTES_MAX: u64 = 4_096;
 /// Operators at one time.
@@ -206,7 +208,12 @@ impl Control {
         let alerts = self.alerts.book();
         // What is too short yet is nothing to look after.
         let open = alerts.alerts().filter(|alert| alert.state == AlertState::Firing || alert.hidden_by.is_some());
-        Answer::Done { says: open.map(line).collect() }
+        let mut says: Vec<String> = open.map(line).collect();
+        // Nothing at all could be taken for an answer that was lost; a program wants no words among objects.
+        if says.is_empty() && !json {
+            says.push(NO_ALERT.to_owned());
+        }
+        Answer::Done { says }
     }
 
     fn acknowledge_alert(&self, id: AlertId, by: &str) -> Answer {

@@ -8,6 +8,9 @@
 //! ```
 //!
 //! A target that never answered is `Unseen`, not `Down`: gear that is still in its box is no outage.
+//!
+//! A target that has long been silent is asked less often: each address that is asked and does not answer takes a place
+//! in the kernel's neighbour table for seconds, and a full table makes devices that are well seem down.
 
 use std::{collections::VecDeque, net::IpAddr, time::Duration};
 
@@ -24,6 +27,14 @@ const TARGETS_MAX: usize = 16_384;
 /// Echoes that are due within so much of each other leave together, so that a thousand targets cost a hundred
 /// wake-ups a second and not a thousand.
 const BATCH_WINDOW: Duration = Duration::from_millis(10);
+
+/// Losses in a row after which a target that is down, or was never seen, is asked less often.
+const DOWN_LOSSES_MAX: u32 = 60;
+const UNSEEN_LOSSES_MAX: u32 = 10;
+/// A silent target is asked in one of so many rounds at least.
+const SILENT_ROUNDS_MIN: usize = 10;
+/// Silent targets asked in one round at most; the more there are, the longer each waits.
+const SILENT_PER_ROUND_MAX: usize = 100;
 
 /// An address that is watched.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,6 +82,8 @@ pub enum Reachability {
 pub enum Effect {
     /// Send an ICMP message.
     Send {
+        /// Position of the target, for [`Pinger::on_sent`].
+        target: u32,
         /// To whom.
         to: IpAddr,
         /// The whole message.
@@ -115,6 +128,8 @@ struct Watched {
     sent: Option<Timestamp>,
     /// Losses or replies in a row that speak against `reachability`.
     against: u32,
+    /// Losses since the last reply.
+    losses: u32,
     first_loss: Timestamp,
 }
 
@@ -127,6 +142,10 @@ pub struct Pinger {
     next: usize,
     /// When the round began in which `next` is.
     round_began: Timestamp,
+    /// Counts rounds.
+    round: usize,
+    /// A silent target is asked in one of so many rounds.
+    silent_rounds: usize,
     effects: VecDeque<Effect>,
     counters: PingCounters,
 }
@@ -138,7 +157,9 @@ impl Pinger {
         let targets_refused = targets.len().saturating_sub(TARGETS_MAX) as u64;
         let watched = targets.into_iter().take(TARGETS_MAX).map(|target| Watched::new(target, now)).collect();
         let counters = PingCounters { targets_refused, ..PingCounters::default() };
-        Self { settings, token, watched, next: 0, round_began: now, effects: VecDeque::new(), counters }
+        let (round, silent_rounds) = (0, SILENT_ROUNDS_MIN);
+        let effects = VecDeque::new();
+        Self { settings, token, watched, next: 0, round_began: now, round, silent_rounds, effects, counters }
     }
 
     /// When to call [`Self::on_deadline`] next; `None` = there is nothing to watch.
@@ -162,7 +183,14 @@ impl Pinger {
             if self.due(self.next) > now + BATCH_WINDOW {
                 break;
             }
-            self.send(now);
+            self.turn(now);
+        }
+    }
+
+    /// The echo to a target has left only now. Without this call it counts as sent when it was due.
+    pub fn on_sent(&mut self, now: Timestamp, target: u32) {
+        if let Some(sent) = self.watched.get_mut(target as usize).and_then(|watched| watched.sent.as_mut()) {
+            *sent = now;
         }
     }
 
@@ -215,12 +243,32 @@ impl Pinger {
         self.round_began + Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 
-    fn send(&mut self, now: Timestamp) {
+    /// The next target's turn: its last echo is judged, and unless it is long silent another is sent.
+    fn turn(&mut self, now: Timestamp) {
         let watched = &mut self.watched[self.next];
         if let Some(sent) = watched.sent.take() {
             self.counters.lost += 1;
             watched.lost(sent, &self.settings);
         }
+        if !watched.is_silent() || (self.next + self.round).is_multiple_of(self.silent_rounds) {
+            self.ask(now);
+        }
+        self.next += 1;
+        if self.next == self.watched.len() {
+            self.begin_round();
+        }
+    }
+
+    fn begin_round(&mut self) {
+        self.next = 0;
+        self.round = self.round.wrapping_add(1);
+        self.round_began = self.round_began + self.settings.interval;
+        let silent = self.watched.iter().filter(|watched| watched.is_silent()).count();
+        self.silent_rounds = silent.div_ceil(SILENT_PER_ROUND_MAX).max(SILENT_ROUNDS_MIN);
+    }
+
+    fn ask(&mut self, now: Timestamp) {
+        let watched = &mut self.watched[self.next];
         watched.sequence = watched.sequence.wrapping_add(1);
         watched.sent = Some(now);
         let to = watched.target.address;
@@ -228,13 +276,8 @@ impl Pinger {
         let echo = EchoReply { token: self.token, target: self.next as u32, sequence: watched.sequence };
         // The token's low bits tell our requests apart in a capture.
         let bytes = encode_request(family, self.token as u16, echo);
-        self.effects.push_back(Effect::Send { to, bytes });
+        self.effects.push_back(Effect::Send { target: self.next as u32, to, bytes });
         self.counters.sent += 1;
-        self.next += 1;
-        if self.next == self.watched.len() {
-            self.next = 0;
-            self.round_began = self.round_began + self.settings.interval;
-        }
     }
 }
 
@@ -242,11 +285,21 @@ impl Watched {
     fn new(target: Target, now: Timestamp) -> Self {
         let window = Window::default();
         let reachability = if target.was_seen { Reachability::Up(now) } else { Reachability::Unseen };
-        Self { target, reachability, window, sequence: 0, sent: None, against: 0, first_loss: now }
+        Self { target, reachability, window, sequence: 0, sent: None, against: 0, losses: 0, first_loss: now }
+    }
+
+    /// It has not answered for so long that it need not be asked in each round.
+    fn is_silent(&self) -> bool {
+        match self.reachability {
+            Reachability::Up(_) => false,
+            Reachability::Unseen => self.losses >= UNSEEN_LOSSES_MAX,
+            Reachability::Down(_) => self.losses >= DOWN_LOSSES_MAX,
+        }
     }
 
     fn replied(&mut self, now: Timestamp, rtt: Duration, settings: &PingSettings) {
         self.window.push(Some(rtt));
+        self.losses = 0;
         match self.reachability {
             Reachability::Unseen => self.reachability = Reachability::Up(now),
             Reachability::Up(_) => self.against = 0,
@@ -263,6 +316,7 @@ impl Watched {
 
     fn lost(&mut self, sent: Timestamp, settings: &PingSettings) {
         self.window.push(None);
+        self.losses = self.losses.saturating_add(1);
         match self.reachability {
             Reachability::Unseen => {}
             Reachability::Down(_) => self.against = 0,

@@ -3,6 +3,7 @@
 mod alert_desk;
 mod devices;
 mod icmp_socket;
+mod neighbours;
 mod outlets;
 mod ping_service;
 mod readings;

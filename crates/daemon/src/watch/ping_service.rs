@@ -14,7 +14,7 @@ use std::{
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use watch::{Effect, PingCounters, PingSettings, Pinger, TargetReport};
 
-use super::icmp_socket::IcmpSocket;
+use super::{icmp_socket::IcmpSocket, neighbours::warn_of_neighbours};
 use crate::clock::Clock;
 
 /// Longest wait, so that a stop is seen.
@@ -56,6 +56,7 @@ impl PingService {
         if settings.targets.is_empty() || matches!(clock, Clock::Rehearsal { .. }) {
             return None;
         }
+        warn_of_neighbours(&settings);
         let wanted = |is_v4: bool| settings.targets.iter().any(|target| target.address.is_ipv4() == is_v4);
         let v4 = wanted(true).then(IcmpSocket::open_v4).and_then(said);
         let v6 = wanted(false).then(IcmpSocket::open_v6).and_then(said);
@@ -101,14 +102,16 @@ impl PingService {
         let mut buffer = [0; 2_048];
         for socket in [&self.v4, &self.v6].into_iter().flatten() {
             for _ in 0..MESSAGES_BATCH_MAX {
-                let Some((length, from)) = socket.receive(&mut buffer) else { break };
-                self.pinger.on_message(self.clock.now(), from, socket.has_ip_header, &buffer[..length]);
+                let Some((length, from, at)) = socket.receive(&mut buffer, self.clock.now()) else { break };
+                self.pinger.on_message(at, from, socket.has_ip_header, &buffer[..length]);
             }
         }
     }
 
     fn send(&mut self) {
-        while let Some(Effect::Send { to, bytes }) = self.pinger.next_effect() {
+        while let Some(Effect::Send { target, to, bytes }) = self.pinger.next_effect() {
+            // One of many that leave together: those before it took their time.
+            self.pinger.on_sent(self.clock.now(), target);
             let socket = match to {
                 IpAddr::V4(_) => &self.v4,
                 IpAddr::V6(_) => &self.v6,

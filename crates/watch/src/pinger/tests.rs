@@ -37,7 +37,7 @@ fn run(
             break;
         }
         pinger.on_deadline(now);
-        while let Some(Effect::Send { to, bytes }) = pinger.next_effect() {
+        while let Some(Effect::Send { to, bytes, .. }) = pinger.next_effect() {
             sent.push(now);
             if answers(now, to) {
                 pinger.on_message(now + Duration::from_millis(2), to, false, &reply_to(to, bytes));
@@ -90,6 +90,42 @@ fn down_after_three_losses_and_up_after_three_replies() {
 }
 
 #[test]
+fn what_has_long_been_silent_is_asked_less_often_and_found_again() {
+    let mut pinger = pinger(1);
+    run(&mut pinger, START, millis(2_900), |_, _| true);
+    let sent = run(&mut pinger, millis(2_900), millis(62_500), |_, _| false);
+    assert!((59..=60).contains(&sent.len()), "{} in the first minute", sent.len());
+    let sent = run(&mut pinger, millis(62_500), millis(122_500), |_, _| false);
+    assert!((6..=8).contains(&sent.len()), "{} in the second minute", sent.len());
+    assert!(matches!(state(&pinger), Reachability::Down(_)));
+    run(&mut pinger, millis(122_500), millis(136_500), |_, _| true);
+    assert!(matches!(state(&pinger), Reachability::Up(_)), "one of ten rounds, and two more");
+}
+
+#[test]
+fn the_more_are_silent_the_fewer_are_asked_in_each_round() {
+    let mut pinger = pinger(3_000);
+    let well = |to: IpAddr| to == IpAddr::from([192, 0, 0, 0]);
+    run(&mut pinger, START, millis(12_000), |_, to| well(to));
+    let sent = run(&mut pinger, millis(12_000), millis(42_000), |_, to| well(to));
+    // 100 a second of the 2,999, and the one that answers each second.
+    assert!((2_900..=3_100).contains(&sent.len()), "{}", sent.len());
+    assert_eq!(pinger.report()[0].window.loss_percent(), 0.0);
+    assert!(matches!(state(&pinger), Reachability::Up(_)));
+}
+
+#[test]
+fn a_round_trip_begins_when_the_echo_left() {
+    let mut pinger = pinger(1);
+    pinger.on_deadline(START);
+    let Some(Effect::Send { target, to, bytes }) = pinger.next_effect() else { panic!("nothing was sent") };
+    pinger.on_sent(millis(5), target);
+    pinger.on_message(millis(7), to, false, &reply_to(to, bytes));
+    assert_eq!(pinger.report()[0].window.rtt_mean, Duration::from_millis(2));
+    pinger.on_sent(millis(8), 99);
+}
+
+#[test]
 fn what_never_answered_is_not_down() {
     let mut pinger = pinger(2);
     run(&mut pinger, START, millis(60_000), |_, _| false);
@@ -101,7 +137,7 @@ fn what_never_answered_is_not_down() {
 fn a_reply_of_another_run_address_or_echo_counts_for_nobody() {
     let mut pinger = pinger(3);
     pinger.on_deadline(START);
-    let Some(Effect::Send { to, bytes }) = pinger.next_effect() else { panic!("nothing was sent") };
+    let Some(Effect::Send { to, bytes, .. }) = pinger.next_effect() else { panic!("nothing was sent") };
     let reply = reply_to(to, bytes);
     let forged = {
         let mut forged = reply;

@@ -16,6 +16,8 @@ use e2e::{Hotstage, Lines, Namespace, Process, output, program, ready};
 /// An outage is told within so long.
 const TOLD_MAX: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_secs(30);
+/// What is said when nothing is wrong.
+const NONE: &str = "no alert is open\n";
 
 const PLAN: &str = r#"
 version = 1
@@ -208,7 +210,8 @@ fn an_outage_is_told_in_time_by_what_explains_it_and_can_be_taken_and_silenced()
     site.write_plan("http://127.0.0.1:9093/hook");
     let hotstage = Hotstage::start(&mut site.command());
     site.wait_until_up(3);
-    assert_eq!(site.hotstage(&["alerts"]), "");
+    assert_eq!(site.hotstage(&["alerts"]), NONE);
+    assert_eq!(site.hotstage(&["alerts", "--json"]), "");
 
     // One access point.
     site.access.ip(&["addr", "del", "10.77.0.12/32", "dev", "ap0"]);
@@ -239,7 +242,7 @@ fn an_outage_is_told_in_time_by_what_explains_it_and_can_be_taken_and_silenced()
     // Back: over, and told.
     site.wait_until_up(2);
     site.access.ip(&["addr", "add", "10.77.0.12/32", "dev", "ap0"]);
-    let (_, over) = site.wait("end", str::is_empty);
+    let (_, over) = site.wait("end", |alerts| alerts == NONE);
     assert!(over < TOLD_MAX, "over after {over:?}");
     let (line, body) = told(&mut bodies);
     assert_eq!(line, "device-down device ap-2 resolved");
@@ -257,7 +260,7 @@ fn an_outage_is_told_in_time_by_what_explains_it_and_can_be_taken_and_silenced()
     assert_eq!(told(&mut bodies).0, "device-down device sw-1 firing");
     site.switch.ip(&["link", "set", "sw0", "up"]);
     site.switch.ip(&["route", "add", "10.77.0.2/32", "dev", "sw0"]);
-    site.wait("end of all", str::is_empty);
+    site.wait("end of all", |alerts| alerts == NONE);
     assert_eq!(told(&mut bodies).0, "device-down device sw-1 resolved", "nothing of those behind it");
 
     // Silenced: an incident, and nobody is told.
@@ -266,7 +269,7 @@ fn an_outage_is_told_in_time_by_what_explains_it_and_can_be_taken_and_silenced()
     site.access.ip(&["addr", "del", "10.77.0.11/32", "dev", "ap0"]);
     site.wait("silenced alert", |alerts| alerts.contains("silenced until"));
     site.access.ip(&["addr", "add", "10.77.0.11/32", "dev", "ap0"]);
-    site.wait("end of the silenced one", str::is_empty);
+    site.wait("end of the silenced one", |alerts| alerts == NONE);
 
     let incidents = site.hotstage(&["incidents"]);
     for part in
