@@ -14,7 +14,7 @@ use arrow_array::{
 use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
 use model::{Facility, LogRecord, LogSeverity, Sample, Timestamp, Transport};
 
-use super::record::LogLine;
+use super::record::RingLine;
 
 fn utc() -> DataType {
     DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))
@@ -76,7 +76,7 @@ impl LogColumns {
         Arc::clone(&self.schema)
     }
 
-    pub(super) fn push(&mut self, log: &LogLine<'_>) {
+    pub(super) fn push(&mut self, log: &RingLine<'_>) {
         self.received.append_value(log.received.as_nanos());
         if self.last_source.as_ref().is_none_or(|(source, _)| *source != log.source) {
             self.last_source = Some((log.source, log.source.to_string()));

@@ -6,6 +6,7 @@ use model::{LogRecord, LogSeverity, Transport};
 use parquet::arrow::ArrowWriter;
 use serde::Serialize;
 
+use super::record::RingLine;
 use super::{
     columns::LogColumns,
     seal::{io_error, properties},
@@ -95,7 +96,7 @@ impl<W: Write + Send> LogExport<W> {
                 if *is_array { Ok(()) } else { out.write_all(b"\n") }
             }
             Form::Parquet { writer, columns, rows } => {
-                columns.push(log);
+                columns.push(&RingLine::of(log));
                 *rows += 1;
                 if *rows < BATCH_ROWS {
                     return Ok(());

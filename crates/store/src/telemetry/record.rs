@@ -21,7 +21,7 @@ pub(super) enum Record {
 }
 
 /// A log line as it lies in the ring; sealing copies it once, into its columns.
-pub(super) struct LogLine<'a> {
+pub(super) struct RingLine<'a> {
     pub(super) received: Timestamp,
     pub(super) source: SocketAddr,
     pub(super) transport: Transport,
@@ -34,7 +34,23 @@ pub(super) struct LogLine<'a> {
     pub(super) raw: &'a [u8],
 }
 
-impl LogLine<'_> {
+impl<'a> RingLine<'a> {
+    /// A record as such a line, for columns that are filled from records.
+    pub(super) fn of(log: &'a LogRecord) -> Self {
+        Self {
+            received: log.received,
+            source: log.source,
+            transport: log.transport,
+            facility: log.facility,
+            severity: log.severity,
+            host: Cow::Borrowed(&log.host),
+            app: Cow::Borrowed(&log.app),
+            device_time: log.device_time,
+            message: Cow::Borrowed(&log.message),
+            raw: &log.raw,
+        }
+    }
+
     fn into_record(self) -> LogRecord {
         LogRecord {
             received: self.received,
@@ -113,7 +129,7 @@ pub(super) fn decode(payload: &[u8]) -> Option<Record> {
 }
 
 /// The log line in a payload; `None` for anything else.
-pub(super) fn decode_line(payload: &[u8]) -> Option<LogLine<'_>> {
+pub(super) fn decode_line(payload: &[u8]) -> Option<RingLine<'_>> {
     let mut fields = Fields(payload);
     if fields.u8()? == LOG { decode_log(fields) } else { None }
 }
@@ -127,7 +143,7 @@ pub(super) fn is_log(payload: &[u8]) -> Option<bool> {
     }
 }
 
-fn decode_log(mut fields: Fields<'_>) -> Option<LogLine<'_>> {
+fn decode_log(mut fields: Fields<'_>) -> Option<RingLine<'_>> {
     let received = Timestamp::from_nanos(fields.i64()?);
     let address = match fields.u8()? {
         4 => IpAddr::from(fields.array::<4>()?),
@@ -154,7 +170,7 @@ fn decode_log(mut fields: Fields<'_>) -> Option<LogLine<'_>> {
         _ => text(&raw[raw.len().checked_sub(usize::try_from(fields.u32()?).ok()?)?..]),
     };
     let device_time = is_dated.then_some(device_time);
-    Some(LogLine { received, source, transport, facility, severity, host, app, device_time, message, raw })
+    Some(RingLine { received, source, transport, facility, severity, host, app, device_time, message, raw })
 }
 
 fn text(octets: &[u8]) -> Cow<'_, str> {

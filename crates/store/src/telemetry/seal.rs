@@ -16,7 +16,7 @@ use parquet::{
 
 use super::{
     columns::{LogColumns, SampleColumns},
-    record::{self, LogLine, Record},
+    record::{self, Record, RingLine},
 };
 use crate::{
     durable::{self, NewFile},
@@ -90,7 +90,7 @@ impl Sealing<'_> {
         }
     }
 
-    fn take_log(&mut self, log: &LogLine<'_>) -> io::Result<()> {
+    fn take_log(&mut self, log: &RingLine<'_>) -> io::Result<()> {
         if self.logs.is_none() {
             let columns = LogColumns::new();
             let file = ParquetFile::create(&self.paths.log, log.received, self.sequence, columns.schema())?;

@@ -271,7 +271,7 @@ fn what_is_taken_during_a_sync_is_lost_with_it_and_counted() {
             .filter(|second| !fails || *second == 3)
             .map(|second| log(second, "sw1", "x"))
             .collect();
-        assert_eq!(search_logs(temp.path(), &ALL).unwrap(), want);
+        assert_eq!(search_logs(temp.path(), &all()).unwrap(), want);
     }
 }
 
