@@ -16,7 +16,7 @@ use super::{
 use crate::{State, language::Language, page::local};
 
 /// A message on a page of many; the whole is on the page around it.
-const MESSAGE_CHARACTERS_MAX: usize = 1_000;
+const MESSAGE_CHARACTERS_MAX: usize = 500;
 
 #[derive(Template)]
 #[template(path = "logs_entrance.html")]
