@@ -40,7 +40,7 @@ const PATIENCE: [Duration; 6] = [
     Duration::from_millis(1_000),
     Duration::from_millis(1_000),
 ];
-/// Attempts while every upstream is believed dead: enough to notice a return, short enough not to pile up questions.
+/// Attempts while every upstream is silent: enough to notice a return, short enough not to pile up questions.
 const ATTEMPTS_WHILE_DOWN: usize = 3;
 /// Attempts of one question that may wait for answers at once; each holds a socket of the driver.
 const ASKS_OPEN_MAX: usize = 3;
@@ -182,7 +182,7 @@ impl Engine {
     fn attempt(&mut self, now: Timestamp, id: u64) -> bool {
         let Some(pending) = self.inflight.get(id) else { return false };
         let attempts_max =
-            if self.upstreams.any_healthy(pending.allowed) { PATIENCE.len() } else { ATTEMPTS_WHILE_DOWN };
+            if self.upstreams.any_alive(pending.allowed, now) { PATIENCE.len() } else { ATTEMPTS_WHILE_DOWN };
         if pending.attempts >= attempts_max {
             return false;
         }
@@ -292,7 +292,7 @@ impl Engine {
         if asked.pending.is_none() {
             self.upstreams.probe_ended(asked.upstream);
         }
-        if let Some(probe) = self.upstreams.answered(asked.upstream, now.since(asked.sent)) {
+        if let Some(probe) = self.upstreams.answered(asked.upstream, now, now.since(asked.sent)) {
             self.forget(probe);
         }
         Some(asked)
@@ -374,6 +374,8 @@ impl Engine {
         let count = pending.rejected.len();
         pending.rejected.insert(pending.held_from);
         pending.bogus = Some(code);
+        // Nobody gets what was known while another is asked: the forger may want to keep it alive.
+        self.inflight.set_stale_at(id, None);
         count + 1 < BOGUS_MAX && self.attempt(now, id)
     }
 

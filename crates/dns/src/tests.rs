@@ -2,14 +2,17 @@
 
 mod abuse;
 mod caching;
+mod correctness;
 mod explain;
 mod follow;
 mod headers;
+mod hostile;
 mod local_names;
 mod memory;
 mod simulation;
 mod stale;
 mod team_data;
+mod upstream_choice;
 mod upstreams;
 mod validation;
 mod worker;

@@ -21,6 +21,8 @@ const PROBE_FIRST: Duration = Duration::from_secs(1);
 const PROBE_LAST: Duration = Duration::from_secs(5);
 /// What a failure or refusal does to the round-trip time, so that others are preferred for a while.
 const PENALTY: Duration = Duration::from_millis(200);
+/// An upstream that answered so lately is waited for, however many questions it let pass since.
+const SLOW_LIFETIME: Duration = Duration::from_secs(6);
 const SRTT_MAX: Duration = Duration::from_secs(2);
 
 /// What is known about an upstream.
@@ -45,6 +47,7 @@ struct Upstream {
     address: SocketAddr,
     srtt: Option<Duration>,
     failures: u32,
+    answered_at: Option<Timestamp>,
     case_strikes: u8,
     edns_strikes: u8,
     probe_at: Option<Timestamp>,
@@ -59,6 +62,7 @@ impl Upstreams {
             address,
             srtt: None,
             failures: 0,
+            answered_at: None,
             case_strikes: 0,
             edns_strikes: 0,
             probe_at: None,
@@ -81,9 +85,11 @@ impl Upstreams {
         self.list[at].address
     }
 
-    /// True when one of `allowed` answers.
-    pub(crate) fn any_healthy(&self, allowed: Mask) -> bool {
-        self.list.iter().enumerate().any(|(at, upstream)| allowed.contains(at) && upstream.is_healthy())
+    /// True when it is worth to wait for one of `allowed`: it is healthy, or slower than our patience but not silent.
+    pub(crate) fn any_alive(&self, allowed: Mask, now: Timestamp) -> bool {
+        let answers = |upstream: &Upstream| upstream.answered_at.is_some_and(|at| now.since(at) < SLOW_LIFETIME);
+        let is_alive = |upstream: &Upstream| upstream.is_healthy() || answers(upstream);
+        self.list.iter().enumerate().any(|(at, upstream)| allowed.contains(at) && is_alive(upstream))
     }
 
     /// How long an answer of this one usually takes, if known.
@@ -135,8 +141,9 @@ impl Upstreams {
     }
 
     /// An answer came; returns the probe that is no longer needed.
-    pub(crate) fn answered(&mut self, at: usize, rtt: Duration) -> Option<u64> {
+    pub(crate) fn answered(&mut self, at: usize, now: Timestamp, rtt: Duration) -> Option<u64> {
         let upstream = &mut self.list[at];
+        upstream.answered_at = Some(now);
         let rtt = rtt.min(SRTT_MAX);
         upstream.srtt = Some(upstream.srtt.map_or(rtt, |srtt| (srtt * 7 + rtt) / 8));
         upstream.failures = 0;
@@ -231,7 +238,7 @@ mod tests {
         let mut upstreams = three();
         let none = Mask::default();
         for (at, rtt_ms) in [(0, 40), (1, 5), (2, 20)] {
-            upstreams.answered(at, Duration::from_millis(rtt_ms));
+            upstreams.answered(at, Timestamp::from_secs(1), Duration::from_millis(rtt_ms));
         }
         assert_eq!(upstreams.choose(all(), none, none), Some(1));
         let mut tried = none;
@@ -258,7 +265,7 @@ mod tests {
         assert_eq!(upstreams.due_probe(due), None);
         assert_eq!(upstreams.due_probe(due + Duration::from_secs(2)), Some((0, Some(7))));
         upstreams.probe_sent(0, 8);
-        assert_eq!(upstreams.answered(0, Duration::from_millis(9)), Some(8));
-        assert!(upstreams.any_healthy(all()) && upstreams.deadline().is_none());
+        assert_eq!(upstreams.answered(0, due, Duration::from_millis(9)), Some(8));
+        assert!(upstreams.any_alive(all(, due)) && upstreams.deadline().is_none());
     }
 }
