@@ -34,7 +34,8 @@ impl Default for FoldLimits {
 ///
 /// Lines are the same when sender, host, program, severity and message are; the time and number that a device puts in
 /// front do not matter. The first few are kept; the rest are counted, and one line in a while says how many there were:
-/// `(repeated 4711 times) MESSAGE`, with everything else as in the line itself.
+/// `(repeated 4711 times) MESSAGE`, with everything else as in the line itself, but for its raw form:
+/// nobody sent this one.
 ///
 /// ```text
 ///   first seen --kept times--> folding --every summary_interval, or flush--> a line with the count
@@ -148,6 +149,8 @@ impl Folder {
 fn summary(mut line: LogRecord, seen: Timestamp, count: u64) -> LogRecord {
     line.received = seen;
     line.message = format!("(repeated {count} times) {}", line.message);
+    // This line nobody sent; searching finds it by its message.
+    line.raw.clear();
     line
 }
 

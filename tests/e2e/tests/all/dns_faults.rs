@@ -15,7 +15,8 @@ fn clients_are_answered_while_upstreams_fail() {
     if !ready(true, &["ip"]) {
         return;
     }
-    let server = Namespace::new("srv");
+    let (server, client) = (Namespace::new("srv"), Namespace::new("cli"));
+    server.connect("srv0", "10.77.0.2/24", &client, "cli0", "10.77.0.9/24");
     let dir = tempfile::tempdir().unwrap();
     let plan = write_plan(dir.path());
     let upstreams = "services.dns.upstreams=[\"127.0.0.1:5400\", \"127.0.0.1:5401\", \"127.0.0.1:5402\"]";

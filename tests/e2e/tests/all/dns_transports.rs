@@ -188,7 +188,8 @@ fn upstreams_are_asked_over_tls_and_https_and_never_in_clear_text() {
     server.connect("up0", "198.51.100.2/24", &internet, "net0", "198.51.100.1/24");
     let (dir, dir_internet) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let _authority = nsd(&internet, dir_internet.path(), 5300);
-    let services = "dns.upstreams = [\"127.0.0.1:5300\"]\ndns.certificate = \"dns.pem\"\ndns.key = \"dns.key\"\n";
+    let services = "dns.upstreams = [\"127.0.0.1:5300\"]\ndns.certificate = \"dns.pem\"\ndns.key = \"dns.key\"\n\
+                    dns.allow = [\"198.51.100.0/24\"]\n";
     let plan_internet = plan(dir_internet.path(), services);
     let trust = certificate(Path::new(&plan_internet), "1");
     let start = || {
