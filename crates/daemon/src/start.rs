@@ -289,7 +289,7 @@ pub fn start(
     let state = Arc::new(StateDir::open(&path, &services.event_name, Mode::Serve)?);
     let (journal, leases, _) =
         LeaseJournal::<Lease>::open(&state).map_err(|source| StartError::Journal { path: path.clone(), source })?;
-    let limits = telemetry_limits(services.telemetry_bytes_max);
+    let limits = telemetry_limits(services.telemetry_bytes_max, services.telemetry_files_max);
     let (telemetry, recovery) =
         Telemetry::open(&state, limits).map_err(|source| StartError::Telemetry { path: path.clone(), source })?;
     let book = Incidents::open(&state).map_err(|source| StartError::Incidents { path: path.clone(), source })?;
@@ -528,14 +528,16 @@ fn adjustment(clock: &Clock, direct: &[(SubnetId, u32)], can_probe: bool) -> Adj
     Adjustment { interfaces, speed: clock.speed(), is_clock_steady, can_probe }
 }
 
-/// The ring and what is sealed together stay below `bytes_max`; of a small budget the ring gets less.
-fn telemetry_limits(bytes_max: u64) -> Limits {
-    let mut limits = Limits::default();
-    let ring_bytes_max = bytes_max / 4;
-    limits.segments_max =
-        usize::try_from(ring_bytes_max / limits.segment_bytes).unwrap_or(usize::MAX).clamp(2, limits.segments_max);
-    let ring_bytes = limits.segment_bytes * limits.segments_max as u64;
-    limits.sealed_bytes_max = bytes_max.saturating_sub(ring_bytes);
+/// What telemetry ever has on disk, files being written included, stays below `bytes_max` and `files_max`; of a small
+/// budget the ring gets less.
+fn telemetry_limits(bytes_max: u64, files_max: u64) -> Limits {
+    let mut limits = Limits { sealed_bytes_max: 0, sealed_files_max: 0, ..Limits::default() };
+    limits.segment_bytes = (bytes_max / 32).clamp(1 << 20, limits.segment_bytes);
+    while limits.segments_max > 2 && limits.bytes_max() > bytes_max / 4 {
+        limits.segments_max -= 1;
+    }
+    limits.sealed_bytes_max = bytes_max.saturating_sub(limits.bytes_max());
+    limits.sealed_files_max = usize::try_from(files_max.saturating_sub(limits.files_max())).unwrap_or(usize::MAX);
     limits
 }
 
@@ -632,6 +634,21 @@ impl StartError {
         match source.kind() {
             io::ErrorKind::AddrInUse => Self::PortTaken { service, flag, address },
             _ => Self::Listen { service, flag, address, source },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn telemetry_never_takes_more_than_the_plan_says() {
+        for bytes_max in [16 << 20, 17 << 20, 100 << 20, 1 << 30, 4 << 30, 1 << 40] {
+            let limits = telemetry_limits(bytes_max, 2_048);
+            assert!(limits.bytes_max() <= bytes_max, "{bytes_max}: {limits:?}");
+            assert!(limits.sealed_bytes_max >= bytes_max / 4, "{bytes_max}: {limits:?}");
+            assert_eq!(limits.files_max(), 2_048);
         }
     }
 }

@@ -266,6 +266,6 @@ mod tests {
         assert_eq!(upstreams.due_probe(due + Duration::from_secs(2)), Some((0, Some(7))));
         upstreams.probe_sent(0, 8);
         assert_eq!(upstreams.answered(0, due, Duration::from_millis(9)), Some(8));
-        assert!(upstreams.any_alive(all(), due)) && upstreams.deadline().is_none());
+        assert!(upstreams.any_alive(all(), due) && upstreams.deadline().is_none());
     }
 }

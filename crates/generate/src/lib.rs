@@ -57,6 +57,8 @@ pub struct ServiceSettings {
     pub talks: Vec<SnapshotTalk>,
     /// Bytes that telemetry may take on disk.
     pub telemetry_bytes_max: u64,
+    /// Files that it may take.
+    pub telemetry_files_max: u64,
     /// The room of each access point.
     pub access_point_rooms: BTreeMap<DeviceId, RoomId>,
     /// What is watched.
@@ -139,6 +141,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         snapshot: snapshot::skeleton(plan),
         talks: snapshot::talks(plan),
         telemetry_bytes_max: plan.services.telemetry_bytes_max,
+        telemetry_files_max: plan::TELEMETRY_FILES_MAX,
         access_point_rooms: access_point_rooms(plan),
         watch: watch_settings::watch_settings(plan),
     })

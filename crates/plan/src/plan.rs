@@ -481,6 +481,9 @@ pub enum SnmpCredentials {
     },
 }
 
+/// Files, and so inodes, that telemetry may take on disk, however many hosts and programs log.
+pub const TELEMETRY_FILES_MAX: u64 = 2_048;
+
 /// Where hotstage itself runs and how.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -500,7 +503,7 @@ pub struct Services {
     pub log_lines_per_day: Option<u64>,
     /// How log lines are taken over TCP and TLS.
     pub log: LogIntake,
-    /// Bytes that telemetry may take on disk; default 4 GiB.
+    /// Bytes that telemetry may take on disk, in at most [`TELEMETRY_FILES_MAX`] files; default 4 GiB.
     pub telemetry_bytes_max: u64,
     /// Every planned address is sent an ICMP echo each second; default true.
     pub ping: bool,

@@ -42,6 +42,8 @@ pub struct Summary {
     pub shifts: Option<usize>,
     /// Bytes that telemetry may take.
     pub telemetry_bytes_max: u64,
+    /// Files that it may take, however many hosts log.
+    pub telemetry_files_max: u64,
     /// What was skipped or taken for granted while reading.
     pub notes: Vec<String>,
     /// Values that the plan does not state.
@@ -183,6 +185,7 @@ pub fn show(plan: &Plan) -> Summary {
         talks: plan.timetable.as_ref().map(Vec::len),
         shifts: plan.roster.as_ref().map(Vec::len),
         telemetry_bytes_max: plan.services.telemetry_bytes_max,
+        telemetry_files_max: crate::TELEMETRY_FILES_MAX,
         notes: plan.notes.iter().map(ToString::to_string).collect(),
         defaults: plan.defaults.clone(),
     }

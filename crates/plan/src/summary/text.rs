@@ -98,7 +98,7 @@ impl Summary {
         }
         #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
         let gib = self.telemetry_bytes_max as f64 / f64::from(1_u32 << 30);
-        writeln!(out, "  telemetry may take {gib:.1} GiB")
+        writeln!(out, "  telemetry may take {gib:.1} GiB in {} files", self.telemetry_files_max)
     }
 }
 

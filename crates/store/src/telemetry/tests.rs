@@ -298,3 +298,32 @@ fn a_damaged_sealed_file_is_named() {
     assert!(said.contains("000000009"), "{said}");
     assert!(search_logs(&temp.path().join("nowhere"), &all()).unwrap().is_empty());
 }
+
+/// Files below a directory, and their octets.
+fn usage(path: &Path) -> (u64, u64) {
+    let entries = fs::read_dir(path).unwrap().map(Result::unwrap);
+    entries.fold((0, 0), |(files, bytes), entry| {
+        let metadata = entry.metadata().unwrap();
+        let (more, more_bytes) = if metadata.is_dir() { usage(&entry.path()) } else { (1, metadata.len()) };
+        (files + more, bytes + more_bytes)
+    })
+}
+
+#[test]
+fn a_hundred_thousand_names_take_as_many_files_as_three_hundred() {
+    let limits = Limits { segment_bytes: 1 << 20, sealed_files_max: 12, ..SMALL };
+    let files = [300, 100_000].map(|names| {
+        let temp = tempfile::tempdir().unwrap();
+        let (_state, mut telemetry, _) = open(temp.path(), limits);
+        for line in 0..100_000 {
+            let mut log = log(line / 100, &format!("host-{:06}", line % names), "interface is up");
+            log.app = format!("app-{:06}", line % names);
+            assert!(telemetry.append_log(&log));
+        }
+        telemetry.seal_all(Timestamp::from_secs(1_000)).unwrap();
+        let (files, bytes) = usage(&temp.path().join("telemetry"));
+        assert!(files <= limits.files_max() && bytes <= limits.bytes_max(), "{names} names: {files} files, {bytes}");
+        files
+    });
+    assert_eq!(files[0], files[1]);
+}
