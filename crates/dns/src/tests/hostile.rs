@@ -14,10 +14,13 @@ fn true_answer(asked: &Asked) -> Vec<u8> {
     authority::answer(&asked.bytes).unwrap()
 }
 
+/// Makes a good answer a bad one.
+type Change = fn(&mut Vec<u8>);
+
 /// What is not the answer does not end the wait for it, in whatever order, and leaves nothing behind.
 #[test]
 fn what_is_not_the_answer_is_waited_past() {
-    let change: [(&str, fn(&mut Vec<u8>)); 9] = [
+    let change: [(&str, Change); 9] = [
         ("wrong id", |bytes| bytes[0] ^= 0x80),
         ("a query", |bytes| bytes[2] &= 0x7f),
         ("another opcode", |bytes| bytes[2] |= 0x10),
