@@ -481,6 +481,17 @@ pub enum SnmpCredentials {
     },
 }
 
+/// A receiver of Prometheus remote-write 1.0.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RemoteWrite {
+    /// Where.
+    pub url: Secret,
+    /// Bearer token.
+    pub token: Option<Secret>,
+    /// Time between requests.
+    pub interval: Duration,
+}
+
 /// Where hotstage itself runs and how.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -506,6 +517,8 @@ pub struct Services {
     pub ping: bool,
     /// How devices are asked by SNMP; `None` = they are not.
     pub snmp: Option<Snmp>,
+    /// Receiver of Prometheus remote-write; `None` = there is none.
+    pub remote_write: Option<RemoteWrite>,
     /// Where it is written.
     pub at: Place,
 }
