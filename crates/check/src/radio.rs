@@ -154,7 +154,9 @@ pub(crate) fn open_network(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings)
 pub(crate) fn secret_in_plain_text(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
     let of_ssids = plan.ssids.values().map(|ssid| (format!("ssid {}", ssid.id), &ssid.passphrase, &ssid.at));
     let of_tunnels = plan.tunnels.iter().map(|tunnel| (format!("tunnel {}", tunnel.name), &tunnel.psk, &tunnel.at));
-    for (place, secret, at) in of_ssids.chain(of_tunnels) {
+    let of_feeds = plan.services.remote_write.iter();
+    let of_feeds = of_feeds.map(|feed| ("feed remote_write".to_owned(), &feed.token, &plan.services.at));
+    for (place, secret, at) in of_ssids.chain(of_tunnels).chain(of_feeds) {
         if matches!(secret, Some(Secret::Plain(_))) {
             let says = format!("the secret of {place} is in the plan itself");
             findings.add(place, at, says);

@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Incidents(Incidents),
     /// List the alerts that are open, take one or silence some
     Alerts(Alerts),
+    /// Write files with which Prometheus, Grafana and Zabbix take the figures
+    Feeds(Feeds),
     /// Write what was planned and what happened, side by side
     Report(Report),
 }
@@ -104,6 +106,21 @@ pub(crate) struct Show {
     pub(crate) plan: PlanArguments,
     #[arg(long, value_enum, default_value = "human")]
     pub(crate) format: TextFormat,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Feeds {
+    #[command(flatten)]
+    pub(crate) plan: PlanArguments,
+    /// The folder to make; must not exist or be empty
+    #[arg(short = 'o', long, value_name = "OUT")]
+    pub(crate) out: PathBuf,
+    /// Where the page is, e.g. `http://192.0.2.2:8080`; by default what the plan says
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Where Grafana finds Prometheus
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9090")]
+    pub(crate) prometheus: String,
 }
 
 #[derive(Args, Debug)]

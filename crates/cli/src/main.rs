@@ -40,6 +40,7 @@ fn main() -> ExitCode {
         Command::Samples(samples) => commands::samples::run(&samples),
         Command::Incidents(incidents) => commands::incidents::run(&incidents),
         Command::Alerts(alerts) => commands::alerts::run(&alerts),
+        Command::Feeds(feeds) => commands::feeds::run(&feeds),
         Command::Report(report) => commands::report::run(&report),
     };
     match result {

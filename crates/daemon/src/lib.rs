@@ -13,6 +13,7 @@ mod dhcp_commit;
 mod dhcp_send;
 mod dhcp_service;
 mod dns;
+mod feeds;
 mod http_service;
 mod incidents;
 mod ipv6;

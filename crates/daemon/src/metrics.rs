@@ -20,7 +20,29 @@ pub(crate) fn all(snapshot: &Snapshot, seen: &Seen) -> Vec<Metric> {
     dns(seen, &mut metrics);
     log(seen, &mut metrics);
     watched(seen, &mut metrics);
+    feeds(seen, &mut metrics);
     metrics
+}
+
+fn feeds(seen: &Seen, metrics: &mut Vec<Metric>) {
+    let Some(view) = &seen.remote_write else { return };
+    let results = [
+        ("delivered", &view.delivered),
+        ("retried", &view.retried),
+        ("refused", &view.refused),
+        ("dropped", &view.dropped),
+    ];
+    for (result, count) in results {
+        let help = "Requests of remote-write and what became of them";
+        let count = count.load(Ordering::Relaxed);
+        metrics.push(counter("hotstage_remote_write_requests_total", help, &[("result", result)], count));
+    }
+    let waiting = view.waiting.load(Ordering::Relaxed) as f64;
+    let help = "Requests of remote-write that wait on disk";
+    metrics.push(metric("hotstage_remote_write_waiting_requests", help, MetricKind::Gauge, &[], waiting));
+    let bytes = view.waiting_bytes.load(Ordering::Relaxed) as f64;
+    let help = "Bytes of the requests of remote-write that wait on disk";
+    metrics.push(metric("hotstage_remote_write_waiting_bytes", help, MetricKind::Gauge, &[], bytes));
 }
 
 /// What became of what people were told.
@@ -71,7 +93,7 @@ fn watched(seen: &Seen, metrics: &mut Vec<Metric>) {
 /// What SNMP agents say of themselves and of planned links.
 fn agents(seen: &Seen, metrics: &mut Vec<Metric>) {
     let mut outcomes = [("answered", 0), ("timeout", 0), ("refused", 0)];
-    let (mut bits, mut others) = (Vec::new(), Vec::new());
+    let (mut rates, mut others) = (Vec::new(), Vec::new());
     for (device, view) in &seen.agents {
         outcomes[0].1 += view.polls - view.timeouts - view.refused;
         outcomes[1].1 += view.timeouts;
@@ -79,10 +101,8 @@ fn agents(seen: &Seen, metrics: &mut Vec<Metric>) {
         for (reference, port) in planned_ports(&seen.planned, device, view) {
             for (direction, bps) in [("in", port.in_bps), ("out", port.out_bps)] {
                 let labels = [("device", device.as_str()), ("port", reference.port.as_str()), ("direction", direction)];
-                let help = "Bits per second of ports of planned links";
-                bits.extend(
-                    bps.map(|bps| metric("hotstage_port_bits_per_second", help, MetricKind::Gauge, &labels, bps)),
-                );
+                let (name, help) = ("hotstage_port_bytes_per_second", "Bytes per second of ports of planned links");
+                rates.extend(bps.map(|bps| metric(name, help, MetricKind::Gauge, &labels, bps / 8.0)));
             }
         }
         let mut add = |name, help, value: Option<f64>| {
@@ -108,7 +128,7 @@ fn agents(seen: &Seen, metrics: &mut Vec<Metric>) {
         let help = "SNMP polls of devices and what became of them";
         metrics.push(counter("hotstage_snmp_polls_total", help, &[("result", result)], count));
     }
-    metrics.extend(bits);
+    metrics.extend(rates);
     // All metrics of one name together.
     others.sort_by(|a, b| a.name.cmp(&b.name));
     metrics.extend(others);

@@ -33,6 +33,7 @@ use crate::{
         CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, TeamFileError, TrustAnchorError,
         load_team_files, raise_descriptor_limit, restore, thread_count, trust_anchors,
     },
+    feeds::{RemoteWriteView, RemoteWriter},
     http_service::BoundedListener,
     incidents::IncidentBook,
     ipv6::Ipv6,
@@ -408,8 +409,16 @@ pub fn start(
         watch: watch_view,
         agents: agent_views,
         planned: Arc::new(planned.clone()),
+        remote_write: services.remote_write.as_ref().map(|_| Arc::new(RemoteWriteView::default())),
     };
     let (sender, snapshots) = watch::channel(Arc::new(services.snapshot.clone()));
+    // A rehearsal's figures are nobody else's.
+    let feed = services.remote_write.as_ref().zip(views.remote_write.as_ref());
+    let feed = feed.filter(|_| matches!(clock, Clock::Wall));
+    let feed = feed
+        .map(|(feed, view)| RemoteWriter::open(feed, &state, snapshots.clone(), view, &stop))
+        .transpose()?
+        .flatten();
     let WatchSettings { topology, places, rules, outlets, duties, .. } = services.watch;
     let incidents = IncidentBook::new(Some(book), desk, rules, DeviceConditions { topology, places }, planned);
     // A rehearsal's alerts wake nobody.
@@ -469,6 +478,15 @@ pub fn start(
             "outlet",
             Box::new(move || {
                 outlet.run();
+                Ok(())
+            }),
+        )?;
+    }
+    if let Some(feed) = feed {
+        spawn(
+            "feed-remote-write",
+            Box::new(move || {
+                feed.run();
                 Ok(())
             }),
         )?;

@@ -6,6 +6,8 @@
 mod dhcp6_settings;
 mod dhcp_settings;
 mod dns_settings;
+mod feed_files;
+mod feed_settings;
 mod option_octets;
 mod restart;
 mod reverse;
@@ -21,6 +23,8 @@ use std::{
 
 pub use dhcp6_settings::Link6;
 pub use dns_settings::DnsServing;
+pub use feed_files::{FeedUrlError, feed_files, page_url};
+pub use feed_settings::RemoteWrite;
 pub use plan::{DnsCertificate, DnsProtocol, DnsUpstream, LogCertificate, LogIntake};
 pub use restart::{NeedsRestart, needs_restart};
 pub use watch_settings::{Duty, Outlet, SecretSource, SnmpCredentials, SnmpSettings, WatchSettings, WatchedPlace};
@@ -63,6 +67,8 @@ pub struct ServiceSettings {
     pub access_point_rooms: BTreeMap<DeviceId, RoomId>,
     /// What is watched.
     pub watch: WatchSettings,
+    /// Who is given the figures by Prometheus remote-write.
+    pub remote_write: Option<RemoteWrite>,
 }
 
 impl ServiceSettings {
@@ -144,6 +150,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         telemetry_files_max: plan::TELEMETRY_FILES_MAX,
         access_point_rooms: access_point_rooms(plan),
         watch: watch_settings::watch_settings(plan),
+        remote_write: feed_settings::remote_write(plan),
     })
 }
 

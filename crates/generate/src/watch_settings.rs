@@ -129,7 +129,7 @@ fn outlet(outlet: &plan::Outlet) -> Outlet {
     Outlet { name: outlet.name.clone(), kind, url: secret(&outlet.url), token: outlet.token.as_ref().map(secret) }
 }
 
-fn secret(secret: &plan::Secret) -> SecretSource {
+pub(crate) fn secret(secret: &plan::Secret) -> SecretSource {
     match secret {
         plan::Secret::Environment(name) => SecretSource::Environment(name.clone()),
         plan::Secret::File(path) => SecretSource::File(path.clone()),

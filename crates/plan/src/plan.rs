@@ -484,6 +484,17 @@ pub enum SnmpCredentials {
 /// Files, and so inodes, that telemetry may take on disk, however many hosts and programs log.
 pub const TELEMETRY_FILES_MAX: u64 = 2_048;
 
+/// A receiver of Prometheus remote-write 1.0.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RemoteWrite {
+    /// Where.
+    pub url: Secret,
+    /// Bearer token.
+    pub token: Option<Secret>,
+    /// Time between requests.
+    pub interval: Duration,
+}
+
 /// Where hotstage itself runs and how.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -509,6 +520,8 @@ pub struct Services {
     pub ping: bool,
     /// How devices are asked by SNMP; `None` = they are not.
     pub snmp: Option<Snmp>,
+    /// Receiver of Prometheus remote-write; `None` = there is none.
+    pub remote_write: Option<RemoteWrite>,
     /// Where it is written.
     pub at: Place,
 }

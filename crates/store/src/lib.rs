@@ -16,6 +16,7 @@ mod incidents;
 mod journal;
 mod octets;
 mod segment;
+mod spool;
 mod state_dir;
 mod telemetry;
 
@@ -23,6 +24,7 @@ pub use incidents::{IncidentId, Incidents, IncidentsError};
 pub use journal::{
     JournalError, JournalLimits, JournalRecord, JournalStatus, LeaseJournal, Recovery, read_leases, read_leases6,
 };
+pub use spool::{Spool, SpoolLimits};
 pub use state_dir::{Mode, OpenError, StateDir};
 pub use telemetry::{
     Limits, LineTest, LogExport, LogFollower, LogFormat, LogLine, LogPosition, LogQuery, PositionError, QueryError,

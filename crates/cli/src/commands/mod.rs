@@ -3,6 +3,7 @@
 pub(crate) mod alerts;
 pub(crate) mod check;
 pub(crate) mod dns;
+pub(crate) mod feeds;
 pub(crate) mod import;
 pub(crate) mod incidents;
 pub(crate) mod init;

@@ -15,9 +15,10 @@ mod snmp_service;
 
 pub(crate) use alert_desk::AlertDesk;
 pub(crate) use devices::DeviceConditions;
-pub(crate) use outlets::{OutletCounters, Outlets};
+pub(crate) use outlets::{Outcome, OutletCounters, Outlets, http_agent, outcome};
 pub(crate) use ping_service::{PingService, WatchView};
 pub(crate) use readings::Readings;
+pub(crate) use secret::read_secret;
 pub(crate) use service_conditions::of_services;
 pub(crate) use snmp_conditions::{AgentViews, PlannedPorts, agent_readings, of_agents, planned_ports};
 pub(crate) use snmp_service::{SnmpService, SnmpView};

@@ -71,7 +71,7 @@ impl Outlets {
     ) -> (Self, Vec<OutletThread>) {
         let counters = Arc::new(OutletCounters::default());
         let (mut queues, mut threads) = (Vec::new(), Vec::new());
-        let agent = if outlets.is_empty() { None } else { Some(agent()) };
+        let agent = if outlets.is_empty() { None } else { Some(http_agent()) };
         for outlet in outlets {
             let whose = format!("nobody is told by outlet `{}`", outlet.name);
             let token = outlet.token.as_ref().map(|token| read_secret(&whose, token));
@@ -132,7 +132,7 @@ pub(crate) struct OutletThread {
 }
 
 /// What a receiver answered.
-enum Outcome {
+pub(crate) enum Outcome {
     Delivered,
     /// Try again, not before so long.
     Later(Duration),
@@ -219,7 +219,7 @@ impl OutletThread {
 }
 
 /// HTTP with the trust anchors of the system, as DNS over TLS has them; `SSL_CERT_FILE` names others.
-fn agent() -> ureq::Agent {
+pub(crate) fn http_agent() -> ureq::Agent {
     let native = rustls_native_certs::load_native_certs();
     let roots: Vec<_> = native.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
     let tls = TlsConfig::builder()
@@ -236,7 +236,7 @@ fn agent() -> ureq::Agent {
 }
 
 /// RFC 9110 section 15: 2xx took it; 429 and 5xx may take it later; the rest never will.
-fn outcome(status: u16, retry_after_seconds: Option<u64>) -> Outcome {
+pub(crate) fn outcome(status: u16, retry_after_seconds: Option<u64>) -> Outcome {
     match status {
         200..=299 => Outcome::Delivered,
         408 | 429 | 500..=599 => Outcome::Later(Duration::from_secs(retry_after_seconds.unwrap_or(0))),

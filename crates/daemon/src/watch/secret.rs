@@ -5,7 +5,7 @@ use std::fs;
 use generate::SecretSource;
 
 /// The secret; `None` when it cannot be had, which is said here, once. `then` says what that means, without full stop.
-pub(super) fn read_secret(then: &str, source: &SecretSource) -> Option<String> {
+pub(crate) fn read_secret(then: &str, source: &SecretSource) -> Option<String> {
     let (text, place) = match source {
         SecretSource::Environment(name) => (std::env::var(name).ok(), format!("environment variable `{name}`")),
         SecretSource::File(path) => (fs::read_to_string(path).ok(), format!("file `{path}`")),

@@ -450,6 +450,28 @@ shape! {
         telemetry: Option<At<Bytes>>,
         /// What is watched.
         watch: Option<WatchTable>,
+        /// Who else is given the figures.
+        feeds: Option<FeedsTable>,
+    }
+}
+
+shape! {
+    /// Who is given the figures, besides those who read `/metrics`.
+    FeedsTable {
+        /// A receiver of Prometheus remote-write 1.0. Default: none.
+        remote_write: Option<RemoteWriteTable>,
+    }
+}
+
+shape! {
+    /// A receiver of Prometheus remote-write 1.0.
+    RemoteWriteTable {
+        /// Where, e.g. `http://192.0.2.9:9090/api/v1/write`; best as `env:NAME` or `file:PATH` if it holds a secret.
+        url: At<Secret>,
+        /// Bearer token.
+        token: Option<At<Secret>>,
+        /// Time between requests, 5s to 5m. Default: 15s.
+        interval: Option<At<Duration>>,
     }
 }
 

@@ -13,6 +13,7 @@ mod dns_team_files;
 mod dns_transports;
 mod dns_validation;
 mod event;
+mod feeds;
 mod ipv6;
 mod load;
 mod log_intake;

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::feeds::check_metrics;
 use e2e::{Hotstage, Namespace, Process, output, program, ready};
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -142,7 +143,7 @@ impl Lab {
     }
 }
 
-const IN: &str = "hotstage_port_bits_per_second{device=\"sw-1\",port=\"sw0\",direction=\"in\"}";
+const IN: &str = "hotstage_port_bytes_per_second{device=\"sw-1\",port=\"sw0\",direction=\"in\"}";
 const ANSWERED: &str = "hotstage_snmp_polls_total{result=\"answered\"}";
 const TIMEOUTS: &str = "hotstage_snmp_polls_total{result=\"timeout\"}";
 
@@ -160,6 +161,10 @@ fn an_agent_tells_its_rates_and_speeds_and_is_missed_when_it_is_silent() {
     assert!(lab.metric(ANSWERED).is_some_and(|count| count >= 2.0));
     let took = lab.metric("hotstage_device_poll_seconds{device=\"sw-1\"}");
     assert!(took.is_some_and(|seconds| seconds < 1.0), "{took:?}");
+    if ready(false, &["promtool"]) {
+        let url = "http://127.0.0.1:8080/metrics";
+        check_metrics(&output("ip", &["netns", "exec", lab.server.name(), "curl", "-fsS", url]));
+    }
     let slow = "sw-1:sw0 runs at 10000 Mb/s, planned 25000 Mb/s";
     lab.wait("slow port", |lab| lab.alerts().contains(slow));
 
