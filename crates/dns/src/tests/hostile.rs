@@ -4,6 +4,8 @@ use super::{caching::upstream_answer, *};
 use crate::{wire::rtype, writer::Section};
 
 type Records = Vec<(Section, &'static str, u16, u32, Vec<u8>)>;
+/// What is done to a true answer, and its name.
+type Change = (&'static str, fn(&mut Vec<u8>));
 
 fn asking(rig: &mut Rig) -> Asked {
     rig.query(udp(1), &plain("www.example.com", client::TYPE_A));
@@ -14,13 +16,10 @@ fn true_answer(asked: &Asked) -> Vec<u8> {
     authority::answer(&asked.bytes).unwrap()
 }
 
-/// Makes a good answer a bad one.
-type Change = fn(&mut Vec<u8>);
-
 /// What is not the answer does not end the wait for it, in whatever order, and leaves nothing behind.
 #[test]
 fn what_is_not_the_answer_is_waited_past() {
-    let change: [(&str, Change); 9] = [
+    let changes: [Change; 9] = [
         ("wrong id", |bytes| bytes[0] ^= 0x80),
         ("a query", |bytes| bytes[2] &= 0x7f),
         ("another opcode", |bytes| bytes[2] |= 0x10),
@@ -31,7 +30,7 @@ fn what_is_not_the_answer_is_waited_past() {
         ("a header alone", |bytes| bytes.truncate(12)),
         ("half of it", |bytes| bytes.truncate(bytes.len() / 2)),
     ];
-    for (what, change) in change {
+    for (what, change) in changes {
         let mut rig = Rig::new(settings());
         let asked = asking(&mut rig);
         let mut forged = true_answer(&asked);

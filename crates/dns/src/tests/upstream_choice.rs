@@ -20,6 +20,7 @@ fn fast() -> Rig {
     rig
 }
 
+/// Without EDNS there are no signatures: where they are checked, an upstream without it is of no use (RFC 3225 section 3).
 #[test]
 fn validation_never_does_without_edns() {
     let mut rig =
@@ -31,6 +32,7 @@ fn validation_never_does_without_edns() {
     assert_eq!(other.bytes[other.bytes.len() - 4] & 0x80, 0x80);
 }
 
+/// RFC 8767 section 5 is for upstreams that fail; what they forge is never covered up with what was known.
 #[test]
 fn nothing_stale_covers_a_forgery() {
     let mut rig =
@@ -50,6 +52,7 @@ fn nothing_stale_covers_a_forgery() {
     assert!(show(&rig.take_reply()).starts_with("SERVFAIL"));
 }
 
+/// TCP after TC is not cut short by a hedge that was planned before (RFC 7766 section 5).
 #[test]
 fn tcp_ends_a_planned_hedge() {
     let mut rig = fast();
