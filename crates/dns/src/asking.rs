@@ -292,6 +292,9 @@ impl Engine {
         if asked.pending.is_none() {
             self.upstreams.probe_ended(asked.upstream);
         }
+        if !self.upstreams.is_healthy(asked.upstream) {
+            self.cache.upstream_is_back(now);
+        }
         if let Some(probe) = self.upstreams.answered(asked.upstream, now, now.since(asked.sent)) {
             self.forget(probe);
         }

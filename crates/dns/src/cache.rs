@@ -92,6 +92,11 @@ impl Cache {
         shard.refresh_failed(now, hash, key)
     }
 
+    /// An upstream that was believed dead has answered: what is past its end is asked for again at once.
+    pub(crate) fn upstream_is_back(&self, now: Timestamp) {
+        self.shards.iter().for_each(|shard| lock(shard).upstream_is_back(now));
+    }
+
     /// For how long the last failure of this question was remembered, if it was one and ended not long ago.
     pub(crate) fn last_failure_s(&self, now: Timestamp, key: &[u8]) -> Option<u32> {
         let (hash, mut shard) = self.shard(key);

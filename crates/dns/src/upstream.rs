@@ -85,6 +85,11 @@ impl Upstreams {
         self.list[at].address
     }
 
+    /// False while it is believed dead.
+    pub(crate) fn is_healthy(&self, at: usize) -> bool {
+        self.list[at].is_healthy()
+    }
+
     /// True when it is worth to wait for one of `allowed`: it is healthy, or slower than our patience but not silent.
     pub(crate) fn any_alive(&self, allowed: Mask, now: Timestamp) -> bool {
         let answers = |upstream: &Upstream| upstream.answered_at.is_some_and(|at| now.since(at) < SLOW_LIFETIME);

@@ -49,6 +49,8 @@ pub(super) struct Shard {
     bytes: usize,
     bytes_max: usize,
     evicted: u64,
+    /// Holds after a failed refresh that would end until then are over: they are from before an upstream came back.
+    recheck_floor: Timestamp,
 }
 
 pub(super) struct Slot {
@@ -77,18 +79,34 @@ impl Slot {
 impl Shard {
     /// An empty one.
     pub(super) fn new(bytes_max: usize) -> Self {
-        Self { index: HashTable::new(), slots: Vec::new(), free: Vec::new(), hand: 0, bytes: 0, bytes_max, evicted: 0 }
+        Self {
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            hand: 0,
+            bytes: 0,
+            bytes_max,
+            evicted: 0,
+            recheck_floor: Timestamp::from_nanos(i64::MIN),
+        }
     }
 
     /// What may be answered without asking: an answer that has not expired, or one whose refresh has just failed.
     pub(super) fn get(&mut self, now: Timestamp, hash: u64, key: &[u8]) -> Option<Known<'_>> {
+        let recheck_floor = self.recheck_floor;
         let slot = self.slot(hash, key)?;
         let freshness = slot.freshness(now)?;
-        if freshness == Freshness::Stale && slot.recheck <= now {
+        let may_ask = slot.recheck <= now || slot.recheck <= recheck_floor;
+        if freshness == Freshness::Stale && may_ask {
             return None;
         }
         slot.used = true;
-        Some(Known { answer: &slot.answer, freshness, may_refresh: slot.recheck <= now && !is_failure(&slot.answer) })
+        Some(Known { answer: &slot.answer, freshness, may_refresh: may_ask && !is_failure(&slot.answer) })
+    }
+
+    /// An upstream that was dead answers: what was held back because refreshing failed may be asked again.
+    pub(super) fn upstream_is_back(&mut self, now: Timestamp) {
+        self.recheck_floor = now + FAILURE_RECHECK;
     }
 
     /// What may be answered when asking brings nothing (RFC 8767 section 4). Never a failure.

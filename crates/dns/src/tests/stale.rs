@@ -195,3 +195,29 @@ fn failures_in_a_row_are_remembered_longer() {
     rig.query(udp(1), &query());
     rig.take_ask();
 }
+
+/// RFC 8767 section 5 holds back after a failure; when an upstream that was dead answers again, nobody waits for that to end.
+#[test]
+fn what_is_past_its_end_is_asked_for_as_soon_as_an_upstream_is_back() {
+    let mut rig = knowing(SECOND * TTL_S);
+    // Enough silence for both upstreams to be believed dead.
+    for name in ["b.example", "c.example", "d.example", "e.example", "a.example"] {
+        rig.query(udp(2), &client::query(1, name, client::TYPE_A, true));
+        rig.wait(SECOND * 6);
+    }
+    rig.replies.clear();
+    assert!(rig.engine.upstreams().all(|upstream| !upstream.healthy));
+    rig.asked.clear();
+    rig.query(udp(3), &query());
+    assert_eq!(show(&rig.take_reply()), shown(30, 1, " ede 3"));
+    assert!(rig.asked.is_empty(), "held back");
+    // A probe is answered.
+    rig.wait(SECOND * 5);
+    let probe = rig.asked.pop().unwrap();
+    rig.answer(&probe, &upstream_answer(&probe, 0, &[]));
+    rig.asked.clear();
+    rig.query(udp(4), &query());
+    let asked = rig.take_ask();
+    rig.answer(&asked, &address(&asked, 2));
+    assert_eq!(show(&rig.take_reply()), shown(TTL_S, 2, ""));
+}
