@@ -14,6 +14,7 @@ mod dhcp_send;
 mod dhcp_service;
 mod dns;
 mod feeds;
+mod flows;
 mod http_service;
 mod incidents;
 mod ipv6;

@@ -14,6 +14,7 @@ use crate::{
     dhcp_service::DhcpView,
     dns::DnsView,
     feeds::RemoteWriteView,
+    flows::{FlowSeen, FlowViews, flow_samples},
     incidents::IncidentBook,
     ipv6::{Ipv6Seen, Ipv6Views},
     lease_news::LeaseNewsBook,
@@ -45,6 +46,7 @@ pub(crate) struct Views {
     pub(crate) planned: Arc<PlannedPorts>,
     /// `None` = the plan has no such feed.
     pub(crate) remote_write: Option<Arc<RemoteWriteView>>,
+    pub(crate) flows: FlowViews,
 }
 
 /// All views at one moment.
@@ -61,6 +63,8 @@ pub(crate) struct Seen {
     pub(crate) agents: AgentViews,
     pub(crate) planned: Arc<PlannedPorts>,
     pub(crate) remote_write: Option<Arc<RemoteWriteView>>,
+    /// `None` = nobody listens for flows.
+    pub(crate) flows: Option<FlowSeen>,
 }
 
 impl Views {
@@ -78,6 +82,7 @@ impl Views {
             agents: self.agents.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             planned: Arc::clone(&self.planned),
             remote_write: self.remote_write.clone(),
+            flows: self.flows.as_ref().map(|view| view.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         }
     }
 }
@@ -102,6 +107,7 @@ pub(crate) struct Publisher {
     wanted: WantedPage,
     last: Option<Totals>,
     lease_news: LeaseNewsBook,
+    traffic: flow::Recent,
     history_step: usize,
     history_skipped: usize,
 }
@@ -157,6 +163,7 @@ impl Publisher {
             wanted,
             last: None,
             lease_news: LeaseNewsBook::default(),
+            traffic: flow::Recent::default(),
             history_step: 1,
             history_skipped: 0,
         }
@@ -215,6 +222,8 @@ impl Publisher {
         snapshot.clients = if reporting { seen.log.stations_total } else { seen.dhcp.leases_active };
         snapshot.clients_peak = snapshot.clients_peak.max(snapshot.clients);
         snapshot.clients_unique = seen.dhcp.clients_unique;
+        snapshot.traffic =
+            seen.flows.as_ref().map(|flows| self.traffic.look(now, &flows.totals, &flows.settings.networks));
         self.update_rates(now, seen);
         self.update_talks(now);
         self.update_history(now);
@@ -339,6 +348,9 @@ fn samples(snapshot: &Snapshot, seen: &Seen) -> Vec<Sample> {
                 add(name, subject.clone(), value);
             }
         }
+    }
+    if let Some(flows) = &seen.flows {
+        flow_samples(flows, snapshot.at, &mut samples);
     }
     samples
 }

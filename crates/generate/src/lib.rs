@@ -8,6 +8,7 @@ mod dhcp_settings;
 mod dns_settings;
 mod feed_files;
 mod feed_settings;
+mod flow_settings;
 mod option_octets;
 mod restart;
 mod reverse;
@@ -69,6 +70,8 @@ pub struct ServiceSettings {
     pub watch: WatchSettings,
     /// Who is given the figures by Prometheus remote-write.
     pub remote_write: Option<RemoteWrite>,
+    /// Whose flows are counted, and by what networks.
+    pub flows: flow::CollectorSettings,
 }
 
 impl ServiceSettings {
@@ -101,6 +104,8 @@ pub struct Listen {
     pub syslog: Vec<SocketAddr>,
     /// Syslog over TLS.
     pub syslog_tls: Vec<SocketAddr>,
+    /// NetFlow, IPFIX and sFlow; empty = not received.
+    pub flows: Vec<SocketAddr>,
     /// The live page and `/metrics`.
     pub http: Vec<SocketAddr>,
 }
@@ -131,6 +136,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         dns_https: listen.dns_https.clone(),
         syslog: listen.syslog.clone(),
         syslog_tls: listen.syslog_tls.clone(),
+        flows: listen.flows.clone(),
         http: listen.http.clone(),
     };
     Ok(ServiceSettings {
@@ -151,6 +157,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         access_point_rooms: access_point_rooms(plan),
         watch: watch_settings::watch_settings(plan),
         remote_write: feed_settings::remote_write(plan),
+        flows: flow_settings::flow_settings(plan),
     })
 }
 

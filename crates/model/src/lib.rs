@@ -16,6 +16,7 @@ mod sample;
 mod snapshot;
 mod timeline;
 mod timestamp;
+mod traffic;
 
 pub use alert_metric::ALERT_METRICS;
 pub use finding::{Finding, Place, Severity};
@@ -33,3 +34,4 @@ pub use snapshot::{
 };
 pub use timeline::TimeLine;
 pub use timestamp::Timestamp;
+pub use traffic::{KindTraffic, NetworkTraffic, Traffic, TrafficDirection, TrafficKind};

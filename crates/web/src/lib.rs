@@ -9,6 +9,7 @@ mod language;
 mod logs;
 mod metrics;
 mod page;
+mod traffic;
 mod words;
 
 use std::sync::{Arc, atomic::AtomicUsize};

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::{
     State,
     language::Language,
+    traffic::TrafficCard,
     words::{Words, words},
 };
 
@@ -96,6 +97,7 @@ struct Figures<'a> {
     alerts: Vec<AlertCard<'a>>,
     alerts_more: u64,
     lease_news: Vec<NewsLine<'a>>,
+    traffic: Option<TrafficCard<'a>>,
     talks_now: Vec<TalkLine<'a>>,
     talks_next: Vec<TalkLine<'a>>,
 }
@@ -185,6 +187,7 @@ impl<'a> Figures<'a> {
             alerts: snapshot.alerts.iter().map(|alert| alert_card(alert, snapshot, words, &zone)).collect(),
             alerts_more: snapshot.alerts_open.saturating_sub(snapshot.alerts.len() as u64),
             lease_news: lease_news(snapshot, words, &zone),
+            traffic: snapshot.traffic.as_ref().map(|traffic| TrafficCard::of(traffic, words)),
             talks_now: talk_lines(&snapshot.talks_now, &zone),
             talks_next: talk_lines(&snapshot.talks_next, &zone),
         }
