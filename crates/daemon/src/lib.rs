@@ -15,6 +15,7 @@ mod dhcp_send;
 mod dhcp_service;
 mod dns;
 mod feeds;
+mod flows;
 mod http_client;
 mod http_service;
 mod incidents;

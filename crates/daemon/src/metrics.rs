@@ -7,6 +7,7 @@ use model::{Metric, MetricKind, Snapshot};
 use crate::{
     circuit_labels::CircuitUse,
     feeds::FeedView,
+    flows::flow_metrics,
     metrics6,
     publisher::{Seen, metric},
     watch::{OutletCounters, planned_ports},
@@ -22,6 +23,9 @@ pub(crate) fn all(snapshot: &Snapshot, seen: &Seen) -> Vec<Metric> {
     log(seen, &mut metrics);
     watched(seen, &mut metrics);
     feeds(seen, &mut metrics);
+    if let Some(flows) = &seen.flows {
+        flow_metrics(flows, &mut metrics);
+    }
     metrics
 }
 

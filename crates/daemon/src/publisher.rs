@@ -14,6 +14,7 @@ use crate::{
     dhcp_service::DhcpView,
     dns::DnsView,
     feeds::FeedViews,
+    flows::{FlowSeen, FlowViews, flow_samples},
     incidents::IncidentBook,
     ipv6::{Ipv6Seen, Ipv6Views},
     lease_news::LeaseNewsBook,
@@ -44,6 +45,7 @@ pub(crate) struct Views {
     pub(crate) agents: SnmpView,
     pub(crate) planned: Arc<PlannedPorts>,
     pub(crate) feeds: FeedViews,
+    pub(crate) flows: FlowViews,
 }
 
 /// All views at one moment.
@@ -60,6 +62,8 @@ pub(crate) struct Seen {
     pub(crate) agents: AgentViews,
     pub(crate) planned: Arc<PlannedPorts>,
     pub(crate) feeds: FeedViews,
+    /// `None` = nobody listens for flows.
+    pub(crate) flows: Option<FlowSeen>,
 }
 
 impl Views {
@@ -77,6 +81,7 @@ impl Views {
             agents: self.agents.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             planned: Arc::clone(&self.planned),
             feeds: self.feeds.clone(),
+            flows: self.flows.as_ref().map(|view| view.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         }
     }
 }
@@ -101,6 +106,7 @@ pub(crate) struct Publisher {
     wanted: WantedPage,
     last: Option<Totals>,
     lease_news: LeaseNewsBook,
+    traffic: flow::Recent,
     history_step: usize,
     history_skipped: usize,
 }
@@ -156,6 +162,7 @@ impl Publisher {
             wanted,
             last: None,
             lease_news: LeaseNewsBook::default(),
+            traffic: flow::Recent::default(),
             history_step: 1,
             history_skipped: 0,
         }
@@ -214,6 +221,8 @@ impl Publisher {
         snapshot.clients = if reporting { seen.log.stations_total } else { seen.dhcp.leases_active };
         snapshot.clients_peak = snapshot.clients_peak.max(snapshot.clients);
         snapshot.clients_unique = seen.dhcp.clients_unique;
+        snapshot.traffic =
+            seen.flows.as_ref().map(|flows| self.traffic.look(now, &flows.totals, &flows.settings.networks));
         self.update_rates(now, seen);
         self.update_talks(now);
         self.update_history(now);
@@ -338,6 +347,9 @@ fn samples(snapshot: &Snapshot, seen: &Seen) -> Vec<Sample> {
                 add(name, subject.clone(), value);
             }
         }
+    }
+    if let Some(flows) = &seen.flows {
+        flow_samples(flows, snapshot.at, &mut samples);
     }
     samples
 }

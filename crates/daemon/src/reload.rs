@@ -152,6 +152,7 @@ impl Reloader {
             ),
             ("devices that log lines are told apart by", current.syslog != wanted.syslog),
             ("what is watched, rules of alerts and who is told", current.watch != wanted.watch),
+            ("whose flows are counted, and by what networks", current.flows != wanted.flows),
         ];
         let others = others.iter().filter(|(_, is_changed)| *is_changed);
         named.chain(others.map(|(what, _)| format!("needs a restart: {what}"))).collect()

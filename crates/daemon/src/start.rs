@@ -35,6 +35,7 @@ use crate::{
         load_team_files, raise_descriptor_limit, restore, thread_count, trust_anchors,
     },
     feeds::{self, FeedError},
+    flows::{FlowService, bind_flows},
     http_service::BoundedListener,
     incidents::IncidentBook,
     ipv6::Ipv6,
@@ -219,6 +220,8 @@ pub struct Addresses {
     pub syslog: Vec<SocketAddr>,
     /// Syslog over TLS.
     pub syslog_tls: Vec<SocketAddr>,
+    /// NetFlow, IPFIX and sFlow.
+    pub flows: Vec<SocketAddr>,
     /// The page and `/metrics`.
     pub http: Vec<SocketAddr>,
 }
@@ -417,6 +420,7 @@ pub fn start(
     // A rehearsal's figures and lines are nobody else's.
     let fed = if matches!(clock, Clock::Wall) { services.feeds } else { generate::FeedSettings::default() };
     let (feed_views, feed_threads) = feeds::open(&fed, &state, &snapshots, &stop)?;
+    let flows = FlowService::new(services.flows, sockets.flows, &clock, &stop)?;
     let views = Views {
         dhcp: Arc::clone(&dhcp.view),
         dns: dns_view,
@@ -430,6 +434,7 @@ pub fn start(
         agents: agent_views,
         planned: Arc::new(planned.clone()),
         feeds: feed_views,
+        flows: flows.as_ref().map(FlowService::view),
     };
     let WatchSettings { topology, places, rules, outlets, duties, tunnels, .. } = services.watch;
     let roster = Roster::new(duties);
@@ -512,6 +517,9 @@ pub fn start(
             }),
         )?;
     }
+    if let Some(flows) = flows {
+        spawn("flows", Box::new(move || flows.run()))?;
+    }
     if let Some(ping) = ping {
         spawn("watch-ping", Box::new(move || ping.run()))?;
     }
@@ -587,6 +595,7 @@ struct Sockets {
     syslog_udp: Vec<BatchSocket>,
     syslog_tcp: Vec<TcpListener>,
     syslog_tls: Vec<TcpListener>,
+    flows: Vec<BatchSocket>,
     http: Vec<TcpListener>,
     /// Which interface serves which subnet directly.
     direct: Vec<(SubnetId, u32)>,
@@ -609,6 +618,7 @@ impl Sockets {
             syslog_udp: Vec::new(),
             syslog_tcp: Vec::new(),
             syslog_tls: Vec::new(),
+            flows: Vec::new(),
             http: Vec::new(),
             direct,
         };
@@ -643,6 +653,10 @@ impl Sockets {
             let refuse = |error| StartError::refused("syslog over TLS", "syslog-tls", address, error);
             sockets.syslog_tls.push(bind_stream(address).map_err(refuse)?);
         }
+        for &address in &listen.flows {
+            let refuse = |error| StartError::refused("the receiver of flows", "flows", address, error);
+            sockets.flows.push(bind_flows(address).map_err(refuse)?);
+        }
         for &address in &listen.http {
             sockets.http.push(bind_tcp(address).map_err(|error| StartError::refused("HTTP", "http", address, error))?);
         }
@@ -658,6 +672,7 @@ impl Sockets {
             dns_https: self.dns.https_addresses.clone(),
             syslog: self.syslog_tcp.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
             syslog_tls: self.syslog_tls.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
+            flows: self.flows.iter().map(|socket| socket.socket.local_addr()).collect::<io::Result<_>>()?,
             http: self.http.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
         })
     }

@@ -17,6 +17,7 @@ mod sample;
 mod snapshot;
 mod timeline;
 mod timestamp;
+mod traffic;
 
 pub use alert_action::AlertAction;
 pub use alert_metric::ALERT_METRICS;
@@ -35,3 +36,4 @@ pub use snapshot::{
 };
 pub use timeline::TimeLine;
 pub use timestamp::Timestamp;
+pub use traffic::{KindTraffic, NetworkTraffic, Traffic, TrafficDirection, TrafficKind};

@@ -42,7 +42,7 @@ impl Intake {
     /// Receives datagrams until told to stop and nothing is left in the kernel's buffer.
     pub(crate) fn run_udp(self, socket: BatchSocket) -> io::Result<()> {
         let mut sockets = [socket];
-        let (mut told, mut is_told) = (Told::default(), true);
+        let (mut told, mut is_told) = (KernelDrops::default(), true);
         loop {
             wait_readable(&sockets, STOP_INTERVAL)?;
             let now = self.clock.now();
@@ -61,7 +61,7 @@ impl Intake {
                 continue;
             }
             // With a datagram the kernel tells only what it dropped before that one.
-            if !is_told && let Some(drops) = drops_of(&sockets[0]) {
+            if !is_told && let Some(drops) = kernel_drops_of(&sockets[0]) {
                 self.counters.kernel_drops.fetch_add(told.new_drops(drops), Ordering::Relaxed);
                 is_told = true;
             }
@@ -74,11 +74,11 @@ impl Intake {
 
 /// The kernel's count of one socket as last told; it wraps.
 #[derive(Default)]
-struct Told(u32);
+pub(crate) struct KernelDrops(u32);
 
-impl Told {
+impl KernelDrops {
     /// What was dropped since the last time. An older count, told with a datagram that waited long, adds nothing.
-    fn new_drops(&mut self, drops: u32) -> u64 {
+    pub(crate) fn new_drops(&mut self, drops: u32) -> u64 {
         let more = drops.wrapping_sub(self.0);
         if more > u32::MAX / 2 {
             return 0;
@@ -89,7 +89,7 @@ impl Told {
 }
 
 /// The last column of the socket's line in `/proc/net/udp`; `None` where there is no such file.
-fn drops_of(socket: &BatchSocket) -> Option<u32> {
+pub(crate) fn kernel_drops_of(socket: &BatchSocket) -> Option<u32> {
     let inode = fs::metadata(format!("/proc/self/fd/{}", socket.socket.as_raw_fd())).ok()?.ino().to_string();
     let table = if socket.socket.local_addr().ok()?.is_ipv4() { "udp" } else { "udp6" };
     let lines = BufReader::new(fs::File::open(format!("/proc/self/net/{table}")).ok()?).lines();
@@ -110,10 +110,10 @@ mod tests {
 
     #[test]
     fn drops_are_counted_once_over_all_sockets() {
-        let mut told = Told::default();
+        let mut told = KernelDrops::default();
         let seen: Vec<u64> = [0, 5, 5, 3, 9, 9].into_iter().map(|drops| told.new_drops(drops)).collect();
         assert_eq!(seen, [0, 5, 0, 0, 4, 0]);
-        let mut told = Told(u32::MAX - 1);
+        let mut told = KernelDrops(u32::MAX - 1);
         assert_eq!(told.new_drops(2), 4);
     }
 
@@ -136,13 +136,13 @@ mod tests {
         for _ in 0..SENT {
             sender.send_to(&[b'x'; 1_000], address).unwrap();
         }
-        let (mut received, mut told, mut drops) = (0, Told::default(), 0);
+        let (mut received, mut told, mut drops) = (0, KernelDrops::default(), 0);
         while let count @ 1.. = socket.receive(|_, _| {}).unwrap() {
             received += count as u64;
             drops += told.new_drops(socket.kernel_drops);
         }
         let seen_with_datagrams = drops;
-        drops += told.new_drops(drops_of(&socket).unwrap());
+        drops += told.new_drops(kernel_drops_of(&socket).unwrap());
         assert_eq!((received + drops, seen_with_datagrams), (SENT, 0));
     }
 

@@ -31,7 +31,7 @@ use syslog::{Context, parse};
 use tokio::sync::oneshot;
 
 pub(crate) use self::{
-    datagrams::bind_datagrams,
+    datagrams::{KernelDrops, bind_datagrams, kernel_drops_of},
     places::Places,
     streams::{StreamIntake, bind_stream, stream_threads},
     tls::LogTls,
