@@ -5,7 +5,8 @@ use std::{
 };
 
 use dns::{
-    AskId, ClientRef, Effect, Engine, Nat64, Rates, Record, RecordData, Settings, Transport, Validity, Zone, client,
+    AskId, ClientRef, Effect, Engine, MessageStream, Nat64, Rates, Record, RecordData, Settings, Transport, Validity,
+    Zone, client,
 };
 use model::{HostName, Timestamp};
 
@@ -249,6 +250,41 @@ pub fn dns_name(data: &[u8]) {
     assert!(is_same || !is_joined, "two names, taken as one");
     assert!(!asked(&three).0, "the case of letters makes no other name");
     play.finish();
+}
+
+/// A stream gives the same messages however it is cut into pieces, holds no more than one message and a piece, gives back what
+/// it was made of, and each message is answered as if it had come alone.
+pub fn dns_stream(data: &[u8]) {
+    let Some((&size, octets)) = data.split_first() else { return };
+    let piece = usize::from(size).max(1);
+    let messages = messages(octets, piece);
+    assert_eq!(messages, self::messages(octets, octets.len().max(1)), "the pieces make no difference");
+    let mut again = Vec::new();
+    for message in &messages {
+        assert!(dns::append_message(&mut again, message), "what was read can be written");
+    }
+    assert!(octets.starts_with(&again), "nothing is lost between messages");
+    let rest = &octets[again.len()..];
+    let is_whole = |rest: &[u8]| matches!(*rest, [high, low, ..] if rest.len() - 2 >= usize::from(u16::from_be_bytes([high, low])));
+    assert!(!is_whole(rest), "a whole message was left");
+    let mut play = Play::new();
+    for message in messages.iter().take(48) {
+        play.query(1, message);
+        play.settle();
+    }
+    play.finish();
+}
+
+fn messages(octets: &[u8], piece: usize) -> Vec<Vec<u8>> {
+    let (mut stream, mut messages) = (MessageStream::new(), Vec::new());
+    for octets in octets.chunks(piece) {
+        stream.push(octets);
+        while let Some(message) = stream.next_message() {
+            messages.push(message.to_vec());
+        }
+        assert!(!stream.has_message() && stream.len() < 2 + 65_535, "held: {}", stream.len());
+    }
+    messages
 }
 
 /// A query for labels in wire form; `None` when the octets are none.

@@ -10,7 +10,7 @@ mod syslog_side;
 
 pub use dhcp4::{dhcp4_engine, dhcp4_message};
 pub use dhcp6_ra::{dhcp6_engine, dhcp6_message, ra};
-pub use dns_side::{dns_answer, dns_name, dns_query};
+pub use dns_side::{dns_answer, dns_name, dns_query, dns_stream};
 pub use script::Script;
 pub use syslog_side::{syslog_line, syslog_stream};
 
@@ -23,7 +23,7 @@ pub const RELOAD: u8 = 0xfe;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("dhcp4_message", dhcp4_message),
     ("dhcp4_engine", dhcp4_engine),
     ("dhcp6_message", dhcp6_message),
@@ -32,6 +32,7 @@ pub const TARGETS: [Target; 10] = [
     ("dns_query", dns_query),
     ("dns_answer", dns_answer),
     ("dns_name", dns_name),
+    ("dns_stream", dns_stream),
     ("syslog_line", syslog_line),
     ("syslog_stream", syslog_stream),
 ];

@@ -15,7 +15,7 @@
 //!
 //! `validation` decides what has to be validated and what follows from it. A [`Worker`] answers from the cache on a thread of its own; `gate` and `cookie` decide whom.
 //!
-//! RFCs: 1034, 1035, 2181, 2308, 3597, 4343, 5452, 6303, 6761, 6891, 7766, 7830, 7873, 8375, 8467, 8482, 8767, 8880, 8914,
+//! RFCs: 1034, 1035, 2181, 2308, 3597, 4343, 5452, 6303, 6761, 6891, 7766, 7828, 7830, 7873, 8375, 8467, 8482, 8767, 8880, 8914,
 //! 9018, 9462, 9476, 9520, 9619.
 
 mod asking;
@@ -34,6 +34,7 @@ mod forward;
 mod gate;
 mod inflight;
 mod local;
+mod message_stream;
 mod name;
 mod nat64;
 mod query;
@@ -60,9 +61,11 @@ pub use counters::{Counters, Waits};
 pub use engine::{AskId, ClientRef, Effect, Engine, Memory, Transport};
 pub use explain::{AskError, Cached, Explanation, Flush, Shape, Source};
 pub use gate::Rates;
+pub use message_stream::{MessageStream, append_message};
+pub use reply::{STREAM_IDLE, pad_query};
 pub use settings::{Designated, Forward, Nat64, Record, RecordData, Settings, SettingsError, UPSTREAMS_MAX, Zone};
 pub use top::Top;
 pub use upstream::UpstreamHealth;
-pub use validation::{ValidationId, Validity};
+pub use validation::{ValidationId, Validity, without_unsound_proof};
 pub use worker::{Verdict, Worker};
 pub use zone_file::{ZONE_FILE_LEN_MAX, ZoneFile, ZoneFileError};

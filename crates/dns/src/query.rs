@@ -5,7 +5,8 @@ use crate::{
     name::end_of_plain_name,
     record::Record,
     wire::{
-        CLASS_IN, HEADER_LEN, OPCODE, OPTION_COOKIE, OPTION_PADDING, QR, UDP_LEN_MAX, UDP_LEN_MIN, rcode, rtype, u16_at,
+        CLASS_IN, HEADER_LEN, OPCODE, OPTION_COOKIE, OPTION_KEEPALIVE, OPTION_PADDING, QR, UDP_LEN_MAX, UDP_LEN_MIN,
+        rcode, rtype, u16_at,
     },
 };
 
@@ -32,6 +33,8 @@ pub(crate) struct Edns {
     pub(crate) dnssec_ok: bool,
     /// The client pads its queries (RFC 7830), and so do we our replies where nobody can look in.
     pub(crate) is_padded: bool,
+    /// The client asks for how long a silent connection stays open (RFC 7828).
+    pub(crate) wants_keepalive: bool,
     /// The client's cookie (RFC 7873).
     pub(crate) cookie: Option<ClientCookie>,
     /// The cookie that the reply carries.
@@ -135,6 +138,7 @@ fn read_edns(message: &[u8], mut at: usize) -> Result<Option<Edns>, Option<Edns>
                 udp_len_max: record.class.clamp(UDP_LEN_MIN, UDP_LEN_MAX),
                 dnssec_ok: record.ttl & 0x8000 != 0,
                 is_padded: false,
+                wants_keepalive: false,
                 cookie: None,
                 reply_cookie: None,
                 version: record.ttl.to_be_bytes()[1],
@@ -162,6 +166,9 @@ fn read_options(mut rdata: &[u8], edns: &mut Edns) -> bool {
                 None => return false,
             },
             OPTION_PADDING => edns.is_padded = true,
+            // RFC 7828 section 3.1: clients leave the time out.
+            OPTION_KEEPALIVE if option.is_empty() => edns.wants_keepalive = true,
+            OPTION_KEEPALIVE => return false,
             _ => {}
         }
         rdata = rest;

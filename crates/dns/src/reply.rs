@@ -1,11 +1,14 @@
 //! Turns a kept answer into the octets for one client: its id, its question's case, its EDNS, aged TTLs, its size.
 
+use std::time::Duration;
+
 use crate::{
     Transport,
     query::{Edns, Head},
     wire::{
         AD, CD, EDE_STALE_ANSWER, EDE_STALE_NXDOMAIN_ANSWER, HEADER_LEN, MESSAGE_LEN_MAX, OPCODE, OPTION_COOKIE,
-        OPTION_EXTENDED_ERROR, OPTION_PADDING, QR, RA, RCODE, RD, TC, UDP_LEN_MAX, UDP_LEN_MIN, rcode, rtype, u16_at,
+        OPTION_EXTENDED_ERROR, OPTION_KEEPALIVE, OPTION_PADDING, QR, RA, RCODE, RD, TC, UDP_LEN_MAX, UDP_LEN_MIN,
+        rcode, rtype, u16_at,
     },
     writer::Answer,
 };
@@ -14,6 +17,13 @@ use crate::{
 const STALE_TTL_S: u32 = 30;
 /// Replies to clients that pad are as long as a multiple of this (RFC 8467 section 4.1).
 const PADDED_BLOCK: usize = 468;
+/// Queries to upstreams that are asked encrypted (RFC 8467 section 4.1).
+const QUERY_PADDED_BLOCK: usize = 128;
+
+/// How long a silent connection of a client stays open (RFC 7766 section 6.2.3), while there are not too many.
+pub const STREAM_IDLE: Duration = Duration::from_secs(10);
+/// The same in units of 100 ms, for who asks (RFC 7828 section 3.1).
+const KEEPALIVE: u16 = (STREAM_IDLE.as_millis() / 100) as u16;
 
 /// Whether an answer's lifetime has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +64,7 @@ pub(crate) fn append_reply(
         edns,
         extended_rcode: 0,
         extended_error: extended_error(answer, freshness),
+        transport,
     });
     let is_truncated = answer.wire.len() + opt.as_ref().map_or(0, Opt::len) > limit(head, transport);
     let begin = out.len();
@@ -71,7 +82,7 @@ pub(crate) fn append_reply(
         age(bytes, &answer.ttl_offsets, freshness);
     }
     if let Some(opt) = opt {
-        opt.append(out, begin, transport);
+        opt.append(out, begin);
     }
     is_truncated
 }
@@ -109,7 +120,7 @@ pub(crate) fn append_refusal(
     out.extend_from_slice(head.question);
     if let Some(edns) = &head.edns {
         let extended_rcode = ((rcode & !TC) >> 4) as u8;
-        Opt { edns, extended_rcode, extended_error }.append(out, begin, transport);
+        Opt { edns, extended_rcode, extended_error, transport }.append(out, begin);
     }
 }
 
@@ -153,8 +164,10 @@ fn age(bytes: &mut [u8], ttl_offsets: &[u16], freshness: Freshness) {
     }
 }
 
+/// What an OPT record without options takes (RFC 6891 section 6.1.2).
+const OPT_LEN_EMPTY: usize = 11;
 /// What an OPT record with a cookie and an extended error takes.
-const OPT_LEN_TYPICAL: usize = 11 + 28 + 6;
+const OPT_LEN_TYPICAL: usize = OPT_LEN_EMPTY + 28 + 6;
 
 /// Our OPT record (RFC 6891 section 6.1.2): version 0, DO as the client sent it, an extended error, the client's cookie
 /// and ours, and padding where it hides something.
@@ -162,16 +175,26 @@ struct Opt<'a> {
     edns: &'a Edns,
     extended_rcode: u8,
     extended_error: Option<u16>,
+    transport: Transport,
 }
 
 impl Opt<'_> {
     /// Its length but for padding, which goes only where length is no concern.
     fn len(&self) -> usize {
-        11 + self.extended_error.map_or(0, |_| 6) + self.edns.reply_cookie.map_or(0, |cookie| 4 + cookie.len())
+        let keepalive = if self.says_keepalive() { 6 } else { 0 };
+        OPT_LEN_EMPTY
+            + self.extended_error.map_or(0, |_| 6)
+            + self.edns.reply_cookie.map_or(0, |cookie| 4 + cookie.len())
+            + keepalive
+    }
+
+    /// RFC 7828 section 3.2: over a connection only, to who asks.
+    fn says_keepalive(&self) -> bool {
+        self.edns.wants_keepalive && matches!(self.transport, Transport::Tcp | Transport::Tls)
     }
 
     /// Appends it to the message that begins at `begin`.
-    fn append(&self, out: &mut Vec<u8>, begin: usize, transport: Transport) {
+    fn append(&self, out: &mut Vec<u8>, begin: usize) {
         out.push(0);
         out.extend_from_slice(&rtype::OPT.to_be_bytes());
         out.extend_from_slice(&UDP_LEN_MAX.to_be_bytes());
@@ -184,7 +207,10 @@ impl Opt<'_> {
         if let Some(code) = self.extended_error {
             option(out, OPTION_EXTENDED_ERROR, &code.to_be_bytes());
         }
-        if self.edns.is_padded && transport.is_encrypted() {
+        if self.says_keepalive() {
+            option(out, OPTION_KEEPALIVE, &KEEPALIVE.to_be_bytes());
+        }
+        if self.edns.is_padded && self.transport.is_encrypted() {
             let unpadded = out.len() - begin + 4;
             let padding = unpadded.next_multiple_of(PADDED_BLOCK).min(MESSAGE_LEN_MAX).saturating_sub(unpadded);
             option(out, OPTION_PADDING, &[0; PADDED_BLOCK][..padding]);
@@ -193,6 +219,20 @@ impl Opt<'_> {
         out[length_at..length_at + 2].copy_from_slice(&length.to_be_bytes());
         out[begin + 11] = 1;
     }
+}
+
+/// Pads a query of ours, which ends with its OPT record, to a multiple of 128 octets (RFC 8467 section 4.1): for upstreams that
+/// are asked encrypted. One without an OPT record stays as it is.
+pub fn pad_query(bytes: &mut Vec<u8>) {
+    let Some(begin) = bytes.len().checked_sub(OPT_LEN_EMPTY) else { return };
+    let is_opt = bytes[begin..].starts_with(&[0, 0, rtype::OPT as u8]) && bytes.ends_with(&[0, 0]);
+    if !is_opt || bytes.get(HEADER_LEN - 1) != Some(&1) {
+        return;
+    }
+    let unpadded = bytes.len() + 4;
+    let padding = unpadded.next_multiple_of(QUERY_PADDED_BLOCK) - unpadded;
+    option(bytes, OPTION_PADDING, &[0; QUERY_PADDED_BLOCK][..padding]);
+    bytes[begin + OPT_LEN_EMPTY - 2..begin + OPT_LEN_EMPTY].copy_from_slice(&((padding + 4) as u16).to_be_bytes());
 }
 
 fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {

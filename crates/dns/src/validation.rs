@@ -8,7 +8,7 @@ use model::Timestamp;
 
 use crate::{
     Effect, Engine,
-    name::{is_at_or_below, suffixes},
+    name::{is_at_or_below, parent, suffixes},
     record::Record,
     wire::{AD, EDE_DNSSEC_BOGUS, HEADER_LEN, rcode, rtype, u16_at},
     writer::{Answer, Writer},
@@ -115,7 +115,9 @@ impl Engine {
 }
 
 /// What every validator should refuse before it begins, in few steps: signatures by a zone that the name is not in, with
-/// more labels than the name or fewer than the zone (RFC 4035 section 5.3.1), and more work than an honest answer makes.
+/// more labels than the name or fewer than the zone (RFC 4035 section 5.3.1), denials that reach out of their zone or were made
+/// of a wildcard (RFC 4035 section 5.4, RFC 5155 section 8.3; the class of CVE-2017-15105), and more work than an honest answer
+/// makes.
 fn is_sound(message: &[u8]) -> bool {
     let counts = [6, 8].map(|at| usize::from(u16_at(message, at).unwrap_or(0)));
     let records = counts[0] + counts[1];
@@ -123,28 +125,76 @@ fn is_sound(message: &[u8]) -> bool {
         return false;
     }
     let Some(mut at) = crate::name::read_name(message, HEADER_LEN).map(|(_, at)| at + 4) else { return false };
-    let mut signatures = 0;
+    let (mut signatures, mut denials) = (Vec::new(), Vec::new());
     for _ in 0..records {
         let Some((record, next)) = Record::read(message, at) else { return false };
         at = next;
-        if record.rtype == rtype::RRSIG {
-            signatures += 1;
-            if signatures > SIGNATURES_MAX || !is_sound_signature(&record) {
-                return false;
-            }
+        match record.rtype {
+            rtype::RRSIG => match Signature::read(&record) {
+                Some(signature) if signatures.len() < SIGNATURES_MAX => signatures.push(signature),
+                _ => return false,
+            },
+            rtype::NSEC => match crate::name::end_of_plain_name(record.rdata, 0) {
+                Some(end) => denials.push((folded(record.owner.as_slice()), folded(&record.rdata[..end]))),
+                None => return false,
+            },
+            _ => {}
         }
     }
-    true
+    // The last name of a zone is followed by its apex: what comes next is never outside.
+    let reaches_out = |signature: &Signature| {
+        signature.covered == rtype::NSEC
+            && denials.iter().any(|(owner, next)| *owner == signature.owner && !is_at_or_below(next, &signature.signer))
+    };
+    signatures.iter().all(Signature::is_sound) && !signatures.iter().any(reaches_out)
 }
 
-fn is_sound_signature(record: &Record<'_>) -> bool {
-    let (Some(&labels), Some(signer)) = (record.rdata.get(3), record.rdata.get(18..)) else { return false };
-    // The signer's name is never compressed (RFC 4034 section 3.1.7).
-    let Some(end) = crate::name::end_of_plain_name(signer, 0) else { return false };
-    let (owner, signer) = (record.owner.as_slice().to_ascii_lowercase(), signer[..end].to_ascii_lowercase());
-    let count = |name: &[u8]| suffixes(name).filter(|suffix| suffix.len() > 1).count();
-    let wildcard = usize::from(owner.starts_with(b"\x01*"));
-    is_at_or_below(&owner, &signer)
-        && usize::from(labels) <= count(&owner) - wildcard
-        && usize::from(labels) >= count(&signer)
+/// An answer that signatures are checked with, as it may be believed: one that cannot be right says nothing.
+pub fn without_unsound_proof(mut message: Vec<u8>) -> Vec<u8> {
+    if !is_sound(&message)
+        && let Some((_, name_end)) = crate::name::read_name(&message, HEADER_LEN)
+    {
+        message.truncate(name_end + 4);
+        if let Some(counts) = message.get_mut(6..HEADER_LEN) {
+            counts.fill(0);
+        }
+    }
+    message
+}
+
+/// What an RRSIG record claims (RFC 4034 section 3.1), names folded.
+struct Signature {
+    owner: Vec<u8>,
+    covered: u16,
+    labels: usize,
+    signer: Vec<u8>,
+}
+
+impl Signature {
+    fn read(record: &Record<'_>) -> Option<Self> {
+        let signer = record.rdata.get(18..)?;
+        // The signer's name is never compressed (RFC 4034 section 3.1.7).
+        let end = crate::name::end_of_plain_name(signer, 0)?;
+        let labels = usize::from(*record.rdata.get(3)?);
+        let covered = u16_at(record.rdata, 0)?;
+        Some(Self { owner: folded(record.owner.as_slice()), covered, labels, signer: folded(&signer[..end]) })
+    }
+
+    fn is_sound(&self) -> bool {
+        let count = |name: &[u8]| suffixes(name).filter(|suffix| suffix.len() > 1).count();
+        let own_labels = count(&self.owner) - usize::from(self.owner.starts_with(b"\x01*"));
+        let is_in_zone = is_at_or_below(&self.owner, &self.signer)
+            && self.labels <= own_labels
+            && self.labels >= count(&self.signer);
+        match self.covered {
+            rtype::NSEC => is_in_zone && self.labels == own_labels,
+            // A hash is one label below the apex.
+            rtype::NSEC3 => is_in_zone && parent(&self.owner) == Some(&*self.signer) && self.labels == own_labels,
+            _ => is_in_zone,
+        }
+    }
+}
+
+fn folded(name: &[u8]) -> Vec<u8> {
+    name.to_ascii_lowercase()
 }

@@ -86,6 +86,8 @@ pub(crate) const CLASS_IN: u16 = 1;
 
 /// EDNS option code of cookies (RFC 7873 section 4).
 pub(crate) const OPTION_COOKIE: u16 = 10;
+/// EDNS option code of edns-tcp-keepalive (RFC 7828 section 3.1).
+pub(crate) const OPTION_KEEPALIVE: u16 = 11;
 /// EDNS option code of padding (RFC 7830 section 3).
 pub(crate) const OPTION_PADDING: u16 = 12;
 /// EDNS option code of extended errors (RFC 8914 section 2).

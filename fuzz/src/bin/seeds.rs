@@ -25,6 +25,7 @@ fn main() -> io::Result<()> {
         ("dns_query", dns_queries()),
         ("dns_answer", dns_answers()),
         ("dns_name", names()),
+        ("dns_stream", dns_streams()),
         ("syslog_line", syslog_lines()),
         ("syslog_stream", syslog_streams()),
     ] {
@@ -186,6 +187,24 @@ fn names() -> Vec<Vec<u8>> {
         b"\x03www\x07example\x03WWW\x07eXample".to_vec(),
         b"\x03www\x03foo\x03www\x03bar".to_vec(),
         b"\x01a\x01A".to_vec(),
+    ]
+}
+
+/// The size of the pieces, then messages with their lengths: good ones, an empty one, one that lies, and one cut off.
+fn dns_streams() -> Vec<Vec<u8>> {
+    let query = |name, edns| dns::client::query(7, name, 1, edns);
+    let stream = |piece: u8, messages: &[Vec<u8>], tail: &[u8]| {
+        let mut octets = vec![piece];
+        messages.iter().for_each(|message| assert!(dns::append_message(&mut octets, message), "short enough"));
+        octets.extend_from_slice(tail);
+        octets
+    };
+    let (own, other) = (query("ns.event.example", true), query("www.example.com", false));
+    vec![
+        stream(1, std::slice::from_ref(&own), b""),
+        stream(7, &[own.clone(), Vec::new(), other.clone(), own.clone()], b""),
+        stream(64, &[other], b"\xff\xffno such length"),
+        stream(255, &[own], b"\x00"),
     ]
 }
 

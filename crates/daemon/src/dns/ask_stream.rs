@@ -18,8 +18,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, BytesMut};
-use dns::AskId;
+use dns::{AskId, MessageStream, append_message};
 use generate::{DnsProtocol, DnsUpstream};
 use rustls::pki_types::ServerName;
 use tokio::{
@@ -350,18 +349,17 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
         }
     };
     let read = async {
-        let mut buffer = BytesMut::with_capacity(READ_BYTES);
+        let mut answers = MessageStream::new();
         loop {
-            buffer.reserve(READ_BYTES);
-            let count = timeout(ANSWER_MAX, reader.read_buf(&mut buffer)).await;
+            let count = timeout(ANSWER_MAX, reader.read_buf(answers.room(READ_BYTES))).await;
             match count {
                 Ok(Ok(0)) => return io::Result::Err(io::ErrorKind::UnexpectedEof.into()),
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => return Err(error),
                 Err(_) => expire(&flights, shared, in_flight),
             }
-            while let Some(bytes) = unframe(&mut buffer) {
-                deliver(bytes, &flights, target.address, shared, in_flight);
+            while let Some(bytes) = answers.next_message() {
+                deliver(bytes.to_vec(), &flights, target.address, shared, in_flight);
             }
         }
     };
@@ -382,10 +380,10 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// Adds a question with the length before it (RFC 1035 section 4.2.2) and the id it has on this connection.
 fn frame(ask: StreamAsk, flights: &mut Flights, out: &mut Vec<u8>, shared: &Shared) {
-    let (Ok(length), id) = (u16::try_from(ask.bytes.len()), ask.ask) else { return shared.fail(ask.ask) };
-    let at = out.len();
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(&ask.bytes);
+    let (at, id) = (out.len(), ask.ask);
+    if !append_message(out, &ask.bytes) {
+        return shared.fail(id);
+    }
     let Some(own) = flights.add(ask) else {
         out.truncate(at);
         return shared.fail(id);
@@ -393,15 +391,6 @@ fn frame(ask: StreamAsk, flights: &mut Flights, out: &mut Vec<u8>, shared: &Shar
     if let Some(to) = out.get_mut(at + 2..at + 4) {
         to.copy_from_slice(&own.to_be_bytes());
     }
-}
-
-fn unframe(buffer: &mut BytesMut) -> Option<Vec<u8>> {
-    let length = usize::from(u16::from_be_bytes(*buffer.first_chunk()?));
-    if buffer.len() < length + 2 {
-        return None;
-    }
-    buffer.advance(2);
-    Some(buffer.split_to(length).to_vec())
 }
 
 /// Puts the engine's id back and hands the answer over; an answer nobody asked for is dropped.
@@ -431,18 +420,6 @@ fn expire(flights: &RefCell<Flights>, shared: &Shared, in_flight: &Cell<usize>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn messages_are_cut_out_of_a_stream_wherever_it_breaks() {
-        let stream = [0, 3, 1, 2, 3, 0, 0, 0, 2, 8, 9];
-        for cut in 0..=stream.len() {
-            let mut buffer = BytesMut::from(&stream[..cut]);
-            let mut seen: Vec<Vec<u8>> = std::iter::from_fn(|| unframe(&mut buffer)).collect();
-            buffer.extend_from_slice(&stream[cut..]);
-            seen.extend(std::iter::from_fn(|| unframe(&mut buffer)));
-            assert_eq!(seen, [vec![1, 2, 3], vec![], vec![8, 9]], "cut at {cut}");
-        }
-    }
 
     #[test]
     fn ids_on_a_connection_are_told_apart_until_it_is_full() {

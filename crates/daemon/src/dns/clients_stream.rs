@@ -15,8 +15,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Buf, BytesMut};
-use dns::{Transport, Verdict};
+use dns::{MessageStream, Transport, Verdict, append_message};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -176,17 +175,17 @@ async fn serve_messages<S: AsyncRead + AsyncWrite + Unpin>(
     transport: Transport,
 ) {
     let (answers, mut waiting) = mpsc::channel::<Vec<u8>>(IN_FLIGHT_MAX);
-    let mut buffer = BytesMut::new();
+    let mut queries = MessageStream::new();
     let mut out = Vec::new();
     let mut in_flight = 0_usize;
     let mut is_open = true;
     let mut until = Instant::now() + shared.connections.idle();
     loop {
         while in_flight < IN_FLIGHT_MAX
-            && let Some(bytes) = unframe(&mut buffer)
+            && let Some(bytes) = queries.next_message()
         {
             until = Instant::now() + shared.connections.idle();
-            if answer_at_once(shared, address, transport, &bytes, &mut out) {
+            if answer_at_once(shared, address, transport, bytes, &mut out) {
                 if out.len() >= WRITE_BYTES {
                     break;
                 }
@@ -205,7 +204,7 @@ async fn serve_messages<S: AsyncRead + AsyncWrite + Unpin>(
                 return;
             }
             out.clear();
-            if has_message(&buffer) {
+            if queries.has_message() {
                 continue;
             }
         }
@@ -216,21 +215,21 @@ async fn serve_messages<S: AsyncRead + AsyncWrite + Unpin>(
         tokio::select! {
             Some(answer) = waiting.recv() => {
                 in_flight = in_flight.saturating_sub(1);
-                frame(&answer, &mut out);
+                append_message(&mut out, &answer);
                 while out.len() < WRITE_BYTES && let Ok(answer) = waiting.try_recv() {
                     in_flight = in_flight.saturating_sub(1);
-                    frame(&answer, &mut out);
+                    append_message(&mut out, &answer);
                 }
                 until = Instant::now() + shared.connections.idle();
             }
-            read = read(&mut stream, &mut buffer), if may_read => match read {
+            read = stream.read_buf(queries.room(READ_BYTES)), if may_read => match read {
                 // A client may close its side and still read answers that are on their way (half close).
                 Ok(0) => {
                     is_open = false;
                     until = Instant::now() + HALF_CLOSED_MAX;
                 }
                 // A message that has begun must be whole soon, however its octets drip.
-                Ok(count) if count == buffer.len() => until = Instant::now() + MESSAGE_MAX,
+                Ok(count) if count == queries.len() => until = Instant::now() + MESSAGE_MAX,
                 Ok(_) => {}
                 Err(_) => return,
             },
@@ -242,13 +241,6 @@ async fn serve_messages<S: AsyncRead + AsyncWrite + Unpin>(
 async fn write<S: AsyncWrite + Unpin>(stream: &mut S, octets: &[u8]) -> io::Result<()> {
     stream.write_all(octets).await?;
     stream.flush().await
-}
-
-/// Reads what is there; room is made for the message that has begun, and no more.
-async fn read<S: AsyncRead + Unpin>(stream: &mut S, buffer: &mut BytesMut) -> io::Result<usize> {
-    let wanted = buffer.first_chunk::<2>().map_or(0, |length| usize::from(u16::from_be_bytes(*length)) + 2);
-    buffer.reserve(wanted.saturating_sub(buffer.len()).max(READ_BYTES));
-    stream.read_buf(buffer).await
 }
 
 /// Answers what needs nobody else, with its length in front (RFC 1035 section 4.2.2); false when the engine must.
@@ -263,24 +255,4 @@ fn answer_at_once(shared: &Shared, address: SocketAddr, transport: Transport, by
         _ => out.truncate(begin),
     }
     verdict != Verdict::Slow
-}
-
-/// True when the buffer begins with a whole message.
-fn has_message(buffer: &BytesMut) -> bool {
-    buffer.first_chunk().is_some_and(|length| buffer.len() >= usize::from(u16::from_be_bytes(*length)) + 2)
-}
-
-/// The next whole message (RFC 1035 section 4.2.2).
-fn unframe(buffer: &mut BytesMut) -> Option<BytesMut> {
-    if !has_message(buffer) {
-        return None;
-    }
-    let length = buffer.get_u16();
-    Some(buffer.split_to(usize::from(length)))
-}
-
-fn frame(answer: &[u8], out: &mut Vec<u8>) {
-    let Ok(length) = u16::try_from(answer.len()) else { return };
-    out.extend_from_slice(&length.to_be_bytes());
-    out.extend_from_slice(answer);
 }

@@ -15,7 +15,7 @@ const CONNECTIONS_MAX: usize = 4_096;
 /// Of these, from one address (one /64 of IPv6).
 const CONNECTIONS_EACH_MAX: u32 = 256;
 /// A client that says nothing for so long is closed (RFC 7766 section 6.2.3).
-const IDLE: Duration = Duration::from_secs(10);
+const IDLE: Duration = dns::STREAM_IDLE;
 /// The same while half of all connections are taken.
 const IDLE_WHEN_BUSY: Duration = Duration::from_secs(2);
 

@@ -220,9 +220,12 @@ impl Loop {
         while let Some(effect) = self.engine.next_effect() {
             match effect {
                 Effect::Respond { client, bytes } => self.respond(client, bytes),
-                Effect::Ask { ask, upstream, transport, bytes } => {
+                Effect::Ask { ask, upstream, transport, mut bytes } => {
                     let sent = match (self.targets.get(&upstream), transport) {
-                        (Some(target), _) => self.streams.ask(StreamAsk::new(ask, target.clone(), bytes)),
+                        (Some(target), _) => {
+                            dns::pad_query(&mut bytes);
+                            self.streams.ask(StreamAsk::new(ask, target.clone(), bytes))
+                        }
                         (None, Transport::Udp) => self.udp.ask(&self.epoll, ask, upstream, bytes).is_ok(),
                         (None, _) => self.streams.ask(StreamAsk::new(ask, Target::tcp(upstream), bytes)),
                     };

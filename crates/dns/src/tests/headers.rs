@@ -116,3 +116,47 @@ fn truncation() {
         assert!(!head.truncated && head.answers >= 30);
     }
 }
+
+/// RFC 7828 sections 3.1 to 3.3: who asks over a connection is told how long it may be silent; over UDP it is nobody's business, and
+/// a client that says a time itself has not understood.
+#[test]
+fn keepalive_is_said_over_connections() {
+    const TIMEOUT: &[u8] = &[0, 11, 0, 2, 0, 100];
+    let ask = |client: ClientRef, option: &[u8]| {
+        let mut query = plain("ns.event.example", client::TYPE_A);
+        query[11] = 1;
+        query.extend_from_slice(&opt(1_232, 0, option));
+        let mut rig = Rig::new(settings());
+        rig.query(client, &query);
+        rig.take_reply()
+    };
+    let says = |reply: &[u8]| reply.windows(TIMEOUT.len()).any(|octets| octets == TIMEOUT);
+    let tls = ClientRef { transport: Transport::Tls, ..tcp(5_000) };
+    let https = ClientRef { transport: Transport::Https, ..tcp(5_000) };
+    for (client, is_told) in [(tcp(5_000), true), (tls, true), (udp(5_000), false), (https, false)] {
+        assert_eq!(says(&ask(client, &[0, 11, 0, 0])), is_told, "{client:?}");
+    }
+    assert!(!says(&ask(tcp(5_000), &[])), "nobody asked");
+    assert!(show(&ask(tcp(5_000), &[0, 11, 0, 2, 0, 9])).starts_with("FORMERR"));
+}
+
+/// RFC 8467 section 4.1: queries to upstreams that nobody can read along are multiples of 128 octets.
+#[test]
+fn queries_are_padded() {
+    for name in ["a.example", "a-much-longer-name-that-says-more-of-itself.of-some-company.example"] {
+        let mut padded = client::query(7, name, client::TYPE_A, true);
+        let plain = padded.clone();
+        crate::pad_query(&mut padded);
+        assert_eq!(padded.len() % 128, 0, "{name}");
+        let message = Message::from_octets(padded.clone()).unwrap();
+        let options = message.opt().unwrap();
+        assert_eq!(options.opt().iter::<domain::base::opt::Padding<_>>().count(), 1);
+        assert_eq!(padded[..plain.len() - 2], plain[..plain.len() - 2]);
+        let again = padded.clone();
+        crate::pad_query(&mut padded);
+        assert_eq!(padded, again, "once is enough");
+    }
+    let mut bare = client::query(7, "a.example", client::TYPE_A, false);
+    crate::pad_query(&mut bare);
+    assert_eq!(bare, client::query(7, "a.example", client::TYPE_A, false), "no OPT record, no padding");
+}

@@ -196,3 +196,67 @@ fn signatures_out_of_their_zone_are_bogus_at_a_glance() {
         }
     }
 }
+
+/// An upstream's answer to `asked` with these records in its authority section: owner, type, RDATA.
+fn denying(asked: &Asked, records: &[(&[u8], u16, Vec<u8>)]) -> Vec<u8> {
+    let end = asked.bytes.len() - 11;
+    let mut answer = asked.bytes[..end].to_vec();
+    answer[2] |= 0x80;
+    answer[3] |= 3;
+    answer[6..12].copy_from_slice(&[0, 0, 0, records.len() as u8, 0, 0]);
+    for (owner, rtype, rdata) in records {
+        answer.extend_from_slice(owner);
+        answer.extend_from_slice(&rtype.to_be_bytes());
+        answer.extend_from_slice(&[0, 1, 0, 0, 0, 60]);
+        answer.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
+        answer.extend_from_slice(rdata);
+    }
+    answer
+}
+
+/// RFC 4035 section 5.4, RFC 5155 section 8.3, RFC 6840 section 4.1: a denial is of its own zone, reaches no further, and is no
+/// wildcard's; the class of CVE-2017-15105, and of NSEC records whose next name lies in another zone.
+#[test]
+fn denials_out_of_their_zone_are_bogus_at_a_glance() {
+    let signature = |covered: u8, labels: u8| {
+        let mut rdata = vec![0, covered, 8, labels, 0, 0, 0, 60, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 1, 1];
+        rdata.extend_from_slice(b"\x07example\x03org\0");
+        rdata.extend_from_slice(&[0; 64]);
+        rdata
+    };
+    let nsec = |next: &[u8]| [next, &[0, 1, 0x40]].concat();
+    let (nsec_type, nsec3_type) = (47, 50);
+    let hashed: &[u8] = b"\x010\x07example\x03org\0";
+    let deep: &[u8] = b"\x010\x01a\x07example\x03org\0";
+    let before: &[u8] = b"\x01a\x07example\x03org\0";
+    let table = [
+        ("inside", before, nsec_type, nsec(b"\x01z\x07EXAMPLE\x03org\0"), signature(47, 3), true),
+        ("the last name's next is the apex", before, nsec_type, nsec(b"\x07example\x03org\0"), signature(47, 3), true),
+        ("a sibling zone", before, nsec_type, nsec(b"\x01z\x08examplea\x03org\0"), signature(47, 3), false),
+        ("above", before, nsec_type, nsec(b"\x03org\0"), signature(47, 3), false),
+        ("made of a wildcard", before, nsec_type, nsec(b"\x01z\x07example\x03org\0"), signature(47, 2), false),
+        ("the wildcard's own", b"\x01*\x07example\x03org\0", nsec_type, nsec(before), signature(47, 2), true),
+        ("compressed", before, nsec_type, vec![0xc0, 12, 0, 1, 0x40], signature(47, 3), false),
+        ("a hash below the apex", hashed, nsec3_type, vec![1, 0, 0, 1, 0, 1, 7], signature(50, 3), true),
+        ("a hash two labels below", deep, nsec3_type, vec![1, 0, 0, 1, 0, 1, 7], signature(50, 4), false),
+        ("a hash made of a wildcard", hashed, nsec3_type, vec![1, 0, 0, 1, 0, 1, 7], signature(50, 2), false),
+    ];
+    for (what, owner, rtype, rdata, signature, is_sound) in table {
+        let mut rig = validating();
+        rig.query(udp(5_000), &query("www.example.org", 0, true));
+        let asked = rig.take_ask();
+        let answer = denying(&asked, &[(owner, rtype, rdata), (owner, 46, signature)]);
+        let believed = crate::without_unsound_proof(answer.clone());
+        if is_sound {
+            assert_eq!(believed, answer, "{what}");
+        } else {
+            assert_eq!(believed.len(), asked.bytes.len() - 11, "{what}: header and question are left");
+        }
+        rig.answer(&asked, &answer);
+        if is_sound {
+            assert_eq!((rig.validations.len(), rig.replies.len()), (1, 0), "{what}: {:?}", rig.engine.counters());
+        } else {
+            assert!(rig.validations.is_empty() && show(&rig.take_reply()).contains("ede 6"), "{what}");
+        }
+    }
+}
