@@ -1,13 +1,16 @@
 //! Log lines and samples: a ring of segments, sealed into Parquet files, under a ceiling of bytes and files.
 
+mod batch;
 mod columns;
 mod export;
+mod grams;
 mod query;
 mod record;
 mod seal;
 mod sealer;
 mod syncer;
 
+pub use batch::{EncodedLog, LogBatch};
 pub use export::{LogExport, LogFormat, printable};
 pub use query::{
     LineTest, LogFollower, LogLine, LogPosition, LogQuery, PositionError, QueryError, count_logs, exact_name,
@@ -210,8 +213,16 @@ impl Telemetry {
 
     /// Takes a log line, without a system call. False when it was refused, which is counted.
     pub fn append_log(&mut self, log: &LogRecord) -> bool {
-        let is_taken =
-            !self.status.is_refusing_logs && self.append(log.received, |buffer| record::encode_log(log, buffer));
+        self.append_any_log(log.received, |buffer| record::encode_log(&log.into(), buffer))
+    }
+
+    /// The same with a line of a batch.
+    pub fn append_encoded(&mut self, log: EncodedLog<'_>) -> bool {
+        self.append_any_log(log.received(), |buffer| buffer.extend_from_slice(log.payload))
+    }
+
+    fn append_any_log(&mut self, received: Timestamp, encode: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let is_taken = !self.status.is_refusing_logs && self.append(received, encode);
         self.status.logs += u64::from(is_taken);
         self.status.logs_refused += u64::from(!is_taken);
         is_taken

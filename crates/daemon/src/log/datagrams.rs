@@ -6,18 +6,31 @@ use std::{
     net::SocketAddr,
     os::{fd::AsRawFd, unix::fs::MetadataExt},
     sync::atomic::Ordering,
+    thread,
     time::Duration,
 };
 
 use model::Transport;
+use store::LogBatch;
 
 use super::{Batch, Intake, IntakeCounters};
-use crate::udp::{BatchSocket, RECEIVE_BUFFER_OCTETS, wait_readable};
+use crate::{
+    batch_io::BATCH_MAX,
+    udp::{BatchSocket, RECEIVE_BUFFER_OCTETS, wait_readable},
+};
 
 /// The longest datagram of UDP over IPv4 is 65,507 octets; a line more than a power of two apart keeps the first
 /// octets of a batch out of one set of the processor's cache.
 const DATAGRAM_OCTETS_MAX: usize = (64 << 10) + 64;
 const STOP_INTERVAL: Duration = Duration::from_millis(200);
+/// Lines handed to the writer at one time.
+const LINES_MAX: usize = 1_024;
+/// Octets made ready for them.
+const LINES_OCTETS: usize = 256 << 10;
+/// So many datagrams at one time are a storm: the next are gathered for a moment in the kernel's buffer, which holds far
+/// more, instead of waking up for each few.
+const MANY: usize = 16;
+const GATHER_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Binds a UDP socket with the largest receive buffer that the kernel grants, and says so when that is not enough.
 pub(crate) fn bind_datagrams(address: SocketAddr, counters: &IntakeCounters) -> io::Result<BatchSocket> {
@@ -42,19 +55,20 @@ impl Intake {
     /// Receives datagrams until told to stop and nothing is left in the kernel's buffer.
     pub(crate) fn run_udp(self, socket: BatchSocket) -> io::Result<()> {
         let mut sockets = [socket];
-        let (mut told, mut is_told) = (Told::default(), true);
+        let (mut told, mut is_told, mut octets_before) = (Told::default(), true, 0);
         loop {
             wait_readable(&sockets, STOP_INTERVAL)?;
-            let now = self.clock.now();
-            let mut records = Vec::new();
-            let received = sockets[0].receive(|datagram, octets| {
-                records.push(self.parse(now, datagram.source, Transport::Udp, octets));
-            })?;
-            self.counters.lines_udp.fetch_add(records.len() as u64, Ordering::Relaxed);
+            let mut lines = LogBatch::with_capacity(octets_before);
+            let received = self.receive(&mut sockets[0], &mut lines)?;
+            octets_before = lines.octets().next_power_of_two().min(LINES_OCTETS);
+            self.counters.lines_udp.fetch_add(received as u64, Ordering::Relaxed);
             let new_drops = told.new_drops(sockets[0].kernel_drops);
             self.counters.kernel_drops.fetch_add(new_drops, Ordering::Relaxed);
-            if !records.is_empty() && self.queue.send(Batch::Logs(records)).is_err() {
+            if !lines.is_empty() && self.queue.send(Batch::Logs(lines)).is_err() {
                 return Ok(());
+            }
+            if (MANY..LINES_MAX).contains(&received) {
+                thread::park_timeout(GATHER_INTERVAL);
             }
             if received > 0 {
                 is_told = false;
@@ -69,6 +83,20 @@ impl Intake {
                 return Ok(());
             }
         }
+    }
+
+    /// Takes what is there, about [`LINES_MAX`] at most.
+    fn receive(&self, socket: &mut BatchSocket, lines: &mut LogBatch) -> io::Result<usize> {
+        let now = self.clock.now();
+        while lines.len() < LINES_MAX {
+            let count = socket.receive(|datagram, octets| {
+                self.take(now, datagram.source, Transport::Udp, octets, lines);
+            })?;
+            if count < BATCH_MAX {
+                break;
+            }
+        }
+        Ok(lines.len())
     }
 }
 

@@ -9,8 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::LogRecord;
-use store::Telemetry;
+use store::{EncodedLog, LogBatch, Telemetry};
 use syslog::{FoldLimits, Folder, Stations, StationsLimits};
 
 use super::{Batch, Delivery, Outcome};
@@ -179,21 +178,19 @@ impl LogWriter {
     fn take(&mut self, batch: Batch) {
         self.group.is_dirty = true;
         match batch {
-            Batch::Logs(records) => {
+            Batch::Logs(lines) => {
                 // What is refused for want of space is counted in the status.
-                for record in &records {
-                    if !self.folder.fold(record) {
-                        self.write(record);
-                    }
+                for line in lines.iter() {
+                    self.fold_or_write(line);
                 }
             }
             Batch::Stream(delivery) => {
                 // A sender that can wait keeps its lines until there is room again.
                 let is_refusing = self.telemetry.status().is_refusing_logs;
-                let taken = if is_refusing { 0 } else { self.write_all(&delivery.records) };
+                let taken = if is_refusing { 0 } else { self.write_all(&delivery.lines) };
                 let group = &mut self.group;
                 group.is_urgent |= delivery.is_urgent || group.waiting.len() >= WAITING_MANY;
-                group.waiting_lines += delivery.records.len();
+                group.waiting_lines += delivery.lines.len();
                 group.waiting.push(Waiting { delivery, taken });
             }
             Batch::Samples(samples) => {
@@ -204,19 +201,24 @@ impl LogWriter {
         }
     }
 
-    /// How many of `records` were taken before one was refused.
-    fn write_all(&mut self, records: &[LogRecord]) -> usize {
+    /// How many of `lines` were taken before one was refused.
+    fn write_all(&mut self, lines: &LogBatch) -> usize {
         let before = self.folder.folded();
-        let taken = records.iter().take_while(|record| self.folder.fold(record) || self.write(record)).count();
+        let taken = lines.iter().take_while(|line| self.fold_or_write(*line)).count();
         self.group.waits_for_fold |= self.folder.folded() != before;
         taken
     }
 
-    fn write(&mut self, record: &LogRecord) -> bool {
-        if let Some(event) = syslog::event(record) {
-            self.stations.on_event(record.received, &record.host, &event);
+    /// False when it was refused.
+    fn fold_or_write(&mut self, encoded: EncodedLog<'_>) -> bool {
+        let Some(line) = encoded.decode() else { return self.telemetry.append_encoded(encoded) };
+        if self.folder.fold(&line) {
+            return true;
         }
-        self.telemetry.append_log(record)
+        if let Some(event) = syslog::event_in(&line.app, &line.message) {
+            self.stations.on_event(line.received, &line.host, &event);
+        }
+        self.telemetry.append_encoded(encoded)
     }
 
     /// Writes what folded lines are due to be told of; all of them when a stream waits for them, or at the end.
@@ -278,10 +280,14 @@ impl LogWriter {
         }
         self.refused_before = status.logs_refused;
         for Waiting { delivery, taken } in group.waiting {
-            let Delivery { mut records, reply, .. } = delivery;
+            let Delivery { mut lines, reply, .. } = delivery;
             let stored = if is_kept { taken } else { 0 };
-            let outcome =
-                if stored == records.len() { Outcome::Stored } else { Outcome::NotStored(records.split_off(stored)) };
+            let outcome = if stored == lines.len() {
+                Outcome::Stored(lines)
+            } else {
+                lines.drop_first(stored);
+                Outcome::NotStored(lines)
+            };
             // A stream that has gone away needs no answer.
             let _ = reply.send(outcome);
         }
