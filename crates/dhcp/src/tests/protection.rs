@@ -145,6 +145,23 @@ fn with_option_82(mut message: Vec<u8>, information: &[u8]) -> Vec<u8> {
     message
 }
 
+/// One client that goes in circles has its own rate, and takes nothing from those that come the same way.
+#[test]
+fn a_client_in_circles_stops_nobody_else() {
+    for information in [b"".to_vec(), behind("ge-0/0/7")] {
+        let mut bench = limited(Limits { packets_per_source_per_second: Some(5), ..Limits::default() });
+        let looping = client::discover(&sender(1).relayed(attendee(1), &information), None);
+        for _ in 0..50_000 {
+            bench.send(&looping);
+            bench.now = bench.now + Duration::from_micros(20);
+        }
+        let counters = bench.engine.counters();
+        // A burst of four seconds at 5 messages in a second, and what a second brings.
+        assert_eq!((counters.discovers, counters.dropped_over_rate), (24, 49_976), "{counters:?}");
+        bench.bind(&sender(2).relayed(attendee(1), &information));
+    }
+}
+
 /// A flood of made-up hardware addresses is stopped at its port, and a client at another one binds.
 #[test]
 fn a_flood_is_stopped_at_its_port() {
