@@ -55,13 +55,29 @@ pub(super) struct SealedFile {
     pub(super) is_log: bool,
 }
 
+/// It is the segment that could not be read, not its file that could not be written: trying again may be in vain.
+#[derive(Debug, thiserror::Error)]
+#[error("the segment cannot be read")]
+struct Unreadable(#[source] io::Error);
+
+impl Unreadable {
+    fn of(error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), Self(error))
+    }
+}
+
+/// True when a seal failed because the segment cannot be read.
+pub(super) fn is_unreadable(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Unreadable>())
+}
+
 /// Turns a segment into at most one Parquet file for each kind, then frees it.
 ///
 /// Each file is written beside its name, synced, renamed and the directory synced; only then is the segment removed.
 /// A crash on the way leaves the segment, and sealing it again makes the same files under the same names.
 pub(super) fn seal(paths: &Paths, sequence: u64) -> io::Result<Vec<SealedFile>> {
     let segment = segment_path(&paths.ring, sequence);
-    let bytes = read_file(File::open(&segment)?)?;
+    let bytes = File::open(&segment).and_then(read_file).map_err(Unreadable::of)?;
     let mut sealing = Sealing { paths, sequence, logs: None, samples: None, result: Ok(()) };
     scan(&bytes, Kind::Telemetry, sequence, |payload| sealing.take(payload));
     let files = sealing.finish()?;
