@@ -27,6 +27,13 @@ pub struct Context {
     pub zone: TimeZone,
 }
 
+impl Default for Context {
+    /// Knows no device, and takes times that say no zone for UTC.
+    fn default() -> Self {
+        Self::new(TimeZone::UTC)
+    }
+}
+
 impl Context {
     /// Knows no device yet.
     pub fn new(zone: TimeZone) -> Self {

@@ -16,6 +16,7 @@ use store::LogBatch;
 use super::{Batch, Intake, IntakeCounters};
 use crate::{
     batch_io::BATCH_MAX,
+    clock::instant,
     udp::{BatchSocket, RECEIVE_BUFFER_OCTETS, wait_readable},
 };
 
@@ -23,6 +24,8 @@ use crate::{
 /// octets of a batch out of one set of the processor's cache.
 const DATAGRAM_OCTETS_MAX: usize = (64 << 10) + 64;
 const STOP_INTERVAL: Duration = Duration::from_millis(200);
+/// Senders do not stop when we do: how long what still arrives is taken.
+const STOP_MAX: Duration = Duration::from_secs(1);
 /// Lines handed to the writer at one time.
 const LINES_MAX: usize = 1_024;
 /// Octets made ready for them.
@@ -52,10 +55,11 @@ pub(crate) fn bind_datagrams(address: SocketAddr, counters: &IntakeCounters) -> 
 }
 
 impl Intake {
-    /// Receives datagrams until told to stop and nothing is left in the kernel's buffer.
+    /// Receives datagrams until told to stop and nothing is left in the kernel's buffer, or [`STOP_MAX`] after.
     pub(crate) fn run_udp(self, socket: BatchSocket) -> io::Result<()> {
         let mut sockets = [socket];
         let (mut told, mut is_told, mut octets_before) = (Told::default(), true, 0);
+        let mut stop_at = None;
         loop {
             wait_readable(&sockets, STOP_INTERVAL)?;
             let mut lines = LogBatch::with_capacity(octets_before);
@@ -70,8 +74,12 @@ impl Intake {
             if (MANY..LINES_MAX).contains(&received) {
                 thread::park_timeout(GATHER_INTERVAL);
             }
-            if received > 0 {
-                is_told = false;
+            let is_over = self.is_stopping() && {
+                let until = *stop_at.get_or_insert_with(|| instant() + STOP_MAX);
+                received == 0 || instant() >= until
+            };
+            is_told &= received == 0;
+            if received > 0 && !is_over {
                 continue;
             }
             // With a datagram the kernel tells only what it dropped before that one.
@@ -79,7 +87,7 @@ impl Intake {
                 self.counters.kernel_drops.fetch_add(told.new_drops(drops), Ordering::Relaxed);
                 is_told = true;
             }
-            if self.is_stopping() {
+            if is_over {
                 return Ok(());
             }
         }
@@ -132,9 +140,43 @@ fn drops_in(line: &str, inode: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
+    use std::{
+        net::UdpSocket,
+        sync::{Arc, atomic::AtomicBool, mpsc::sync_channel},
+    };
 
     use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn ends_while_lines_still_arrive() {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let socket = bind_datagrams("127.0.0.1:0".parse().unwrap(), &IntakeCounters::default()).unwrap();
+        let address = socket.socket.local_addr().unwrap();
+        let (queue, batches) = sync_channel(super::super::QUEUE_BATCHES_MAX);
+        let stop = Arc::new(AtomicBool::new(false));
+        let intake = Intake {
+            clock: Clock::Wall,
+            context: Arc::default(),
+            queue,
+            counters: Arc::default(),
+            stop: Arc::clone(&stop),
+        };
+        let counters = Arc::clone(&intake.counters);
+        let receiver = thread::spawn(move || intake.run_udp(socket));
+        // It drops its end of the queue when it ends.
+        let writer = thread::spawn(move || batches.iter().count());
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let begun = instant();
+        while !receiver.is_finished() && begun.elapsed() < PATIENCE {
+            sender.send_to(b"<14>still here", address).unwrap();
+            stop.store(counters.lines_udp.load(Ordering::Relaxed) >= 20, Ordering::Relaxed);
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        assert!(receiver.is_finished(), "it never ends while lines arrive");
+        receiver.join().unwrap().unwrap();
+        assert!(writer.join().unwrap() > 0);
+    }
 
     #[test]
     fn drops_are_counted_once_over_all_sockets() {
