@@ -212,13 +212,11 @@ impl LogWriter {
     /// False when it was refused.
     fn fold_or_write(&mut self, encoded: EncodedLog<'_>) -> bool {
         let Some(line) = encoded.decode() else { return self.telemetry.append_encoded(encoded) };
-        if self.folder.fold(&line) {
-            return true;
-        }
+        // What is told by a count only has happened all the same: a station that comes and goes is where it was last.
         if let Some(event) = syslog::event_in(&line.app, &line.message) {
             self.stations.on_event(line.received, &line.host, &event);
         }
-        self.telemetry.append_encoded(encoded)
+        self.folder.fold(&line) || self.telemetry.append_encoded(encoded)
     }
 
     /// Writes what folded lines are due to be told of; all of them when a stream waits for them, or at the end.
@@ -307,5 +305,38 @@ impl LogWriter {
         view.stations = self.stations.per_access_point().map(|(name, count)| (name.to_owned(), count as u64)).collect();
         view.stations_total = self.stations.total() as u64;
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = view.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, sync::mpsc::sync_channel};
+
+    use model::{Timestamp, Transport};
+    use store::{Limits, Mode, StateDir};
+
+    use super::*;
+
+    /// The same two lines again and again are folded, and still say where the station is in the end.
+    #[test]
+    fn a_station_that_comes_and_goes_is_where_it_was_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state"), "Small", Mode::Serve).unwrap();
+        let (telemetry, _) = Telemetry::open(&state, Limits::default()).unwrap();
+        let (_queue, batches) = sync_channel(1);
+        let mut writer = LogWriter::new(telemetry, 7, batches, Clock::Wall, Arc::default());
+        let (source, context) = (SocketAddr::from(([192, 0, 2, 20], 514)), syslog::Context::default());
+        for pair in 0..15_i64 {
+            for (half, word) in [(0, "associated"), (1, "disassociated")] {
+                let mut lines = LogBatch::default();
+                let line =
+                    format!("<30>Sep 16 10:00:00 ap-1 hostapd: wlan0: STA 02:00:5e:10:00:01 IEEE 802.11: {word}");
+                let now = Timestamp::from_secs(1_568_595_600 + 2 * pair + half);
+                lines.push(&syslog::parse_ref(now, source, Transport::Udp, line.as_bytes(), &context));
+                writer.take(Batch::Logs(lines));
+                assert_eq!(writer.stations.total(), usize::from(half == 0), "pair {pair}");
+            }
+        }
+        assert!(writer.folder.folded() > 0, "some of them were told of by a count only");
     }
 }
