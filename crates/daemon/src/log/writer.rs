@@ -13,7 +13,10 @@ use store::{EncodedLog, LogBatch, Telemetry};
 use syslog::{FoldLimits, Folder, Stations, StationsLimits};
 
 use super::{Batch, Delivery, Outcome};
-use crate::clock::{Clock, instant};
+use crate::{
+    clock::{Clock, instant},
+    watch::{SharedSigns, take_clock, take_event},
+};
 
 /// Telemetry is on disk at most this much wall time after it was received.
 const SYNC_INTERVAL: Duration = Duration::from_millis(200);
@@ -61,6 +64,7 @@ pub(crate) struct LogWriter {
     telemetry: Telemetry,
     stations: Stations,
     folder: Folder,
+    signs: SharedSigns,
     queue: Receiver<Batch>,
     clock: Clock,
     published: Arc<Mutex<LogView>>,
@@ -102,6 +106,7 @@ impl LogWriter {
         seed: u64,
         queue: Receiver<Batch>,
         clock: Clock,
+        signs: SharedSigns,
         view: Arc<Mutex<LogView>>,
     ) -> Self {
         let group = Group { lost_before: telemetry.status().lost, ..Group::default() };
@@ -109,6 +114,7 @@ impl LogWriter {
             telemetry,
             stations: Stations::new(StationsLimits::default()),
             folder: Folder::new(FoldLimits::default(), seed),
+            signs,
             queue,
             clock,
             published: view,
@@ -179,12 +185,14 @@ impl LogWriter {
         self.group.is_dirty = true;
         match batch {
             Batch::Logs(lines) => {
+                self.look_at_clock(&lines);
                 // What is refused for want of space is counted in the status.
                 for line in lines.iter() {
                     self.fold_or_write(line);
                 }
             }
             Batch::Stream(delivery) => {
+                self.look_at_clock(&delivery.lines);
                 // A sender that can wait keeps its lines until there is room again.
                 let is_refusing = self.telemetry.status().is_refusing_logs;
                 let taken = if is_refusing { 0 } else { self.write_all(&delivery.lines) };
@@ -209,12 +217,20 @@ impl LogWriter {
         taken
     }
 
+    /// One line of a batch is enough; the time of a rehearsal is nobody's.
+    fn look_at_clock(&self, lines: &LogBatch) {
+        if let (Clock::Wall, Some(line)) = (&self.clock, lines.iter().last().and_then(|line| line.decode())) {
+            take_clock(&self.signs, &line);
+        }
+    }
+
     /// False when it was refused.
     fn fold_or_write(&mut self, encoded: EncodedLog<'_>) -> bool {
         let Some(line) = encoded.decode() else { return self.telemetry.append_encoded(encoded) };
         // What is told by a count only has happened all the same: a station that comes and goes is where it was last.
         if let Some(event) = syslog::event_in(&line.app, &line.message) {
             self.stations.on_event(line.received, &line.host, &event);
+            take_event(&self.signs, &line, &event);
         }
         self.folder.fold(&line) || self.telemetry.append_encoded(encoded)
     }
@@ -324,7 +340,8 @@ mod tests {
         let state = StateDir::open(&dir.path().join("state"), "Small", Mode::Serve).unwrap();
         let (telemetry, _) = Telemetry::open(&state, Limits::default()).unwrap();
         let (_queue, batches) = sync_channel(1);
-        let mut writer = LogWriter::new(telemetry, 7, batches, Clock::Wall, Arc::default());
+        let signs = Arc::new(Mutex::new(watch::LineSigns::new([], [])));
+        let mut writer = LogWriter::new(telemetry, 7, batches, Clock::Wall, signs, Arc::default());
         let (source, context) = (SocketAddr::from(([192, 0, 2, 20], 514)), syslog::Context::default());
         for pair in 0..15_i64 {
             for (half, word) in [(0, "associated"), (1, "disassociated")] {
