@@ -357,7 +357,8 @@ pub(crate) fn pool_changes(counts: &LeaseChangeCounts, pools: impl Iterator<Item
 mod tests {
     use dhcp::{Settings, SubnetSettings};
     use model::Mac;
-    use rand_chacha::{ChaCha12Rng, rand_core::SeedableRng};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha12Rng;
     use store::{Mode, StateDir};
 
     use super::*;
