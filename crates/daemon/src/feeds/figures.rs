@@ -89,7 +89,7 @@ impl<R: FigureReceiver> FigureFeed<R> {
             self.send_waiting(due);
             self.show();
             // While it catches up there is nothing to wait for.
-            if self.spool.len() == 0 || instant() < self.retry_at {
+            if self.spool.is_empty() || instant() < self.retry_at {
                 thread::park_timeout(STOP_LOOK);
             }
         }
