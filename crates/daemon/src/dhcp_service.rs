@@ -38,6 +38,8 @@ const WAIT_MAX: Duration = Duration::from_millis(200);
 const BATCHES_IN_A_ROW_MAX: usize = 4;
 /// The view is renewed at most so often, and at least when there is nothing else to do.
 const VIEW_INTERVAL: Duration = Duration::from_millis(50);
+/// Leases handed to the disk at one time. After a clock step all leases are saved again, and no copy of all is held.
+const SAVES_MAX: usize = 4_096;
 
 /// How long a foreign server counts as there after it was heard.
 const FOREIGN_SHOWN: Duration = Duration::from_secs(120);
@@ -250,7 +252,13 @@ impl DhcpService {
     fn take_effects(&mut self, socket: usize) {
         while let Some(effect) = self.engine.next_effect() {
             match effect {
-                Effect::Save(lease) => self.saves.push(lease),
+                Effect::Save(lease) => {
+                    // A reply follows the lease that it depends on, so here nothing is taken apart.
+                    if self.saves.len() >= SAVES_MAX {
+                        self.send_and_save();
+                    }
+                    self.saves.push(lease);
+                }
                 Effect::Send(reply) if reply.needs_save => self.replies_saved.push((socket, reply)),
                 Effect::Send(reply) => self.replies_now.push((socket, reply)),
                 Effect::Event(event) => self.tell(event),
@@ -343,4 +351,63 @@ pub(crate) fn pool_changes(counts: &LeaseChangeCounts, pools: impl Iterator<Item
     pools
         .flat_map(|(subnet, name)| counts.of(subnet).map(move |(change, count)| (name.clone(), change, count)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use dhcp::{Settings, SubnetSettings};
+    use model::Mac;
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha12Rng;
+    use store::{Mode, StateDir};
+
+    use super::*;
+    use crate::probe::{ProbeService, ProbeSockets};
+
+    fn lease(number: u32, now: Timestamp) -> Lease {
+        let [_, high, middle, low] = number.to_be_bytes();
+        let mac = Mac([2, 0, 0x5e, high, middle, low]);
+        Lease {
+            subnet: SubnetId(0),
+            address: Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 1, 0).to_bits() + number),
+            client: ClientKey([&[1, 1][..], &mac.0].concat().into()),
+            mac: Some(mac),
+            state: LeaseState::Bound,
+            starts: now,
+            expires: now + Duration::from_secs(3_600),
+            host_name: None,
+            circuit_id: Arc::from([]),
+            remote_id: Arc::from([]),
+        }
+    }
+
+    /// All leases are saved again then: in parts, each on its way to the disk before the next is gathered.
+    #[test]
+    fn a_clock_step_makes_no_copy_of_all_leases() {
+        const LEASES: u32 = 50_000;
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state"), "Small", Mode::Serve).unwrap();
+        let (journal, ..) = LeaseJournal::<Lease>::open(&state).unwrap();
+        let (clock, stop) = (Clock::Wall, Arc::new(AtomicBool::new(false)));
+        let now = clock.now();
+        let subnet = SubnetSettings::new(SubnetId(0), "attendee", "198.18.0.0/15".parse().unwrap());
+        let server_identifier = Ipv4Addr::new(192, 0, 2, 1);
+        let settings = Settings { server_identifier, subnets: vec![subnet], ..Settings::default() };
+        let mut engine = Engine::new(settings, 7).unwrap();
+        engine.restore_all((0..LEASES).map(|number| lease(number, now)).collect(), now);
+        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+        let mut random = ChaCha12Rng::seed_from_u64(7);
+        let probing = ProbeService::new(ProbeSockets::open(), commands, clock.clone(), Arc::clone(&stop), &mut random);
+        let (_probe, probes) = probing.unwrap();
+        let channels =
+            DhcpChannels { names: mpsc::channel(1).0, commands: receiver, events: broadcast::channel(1).0, probes };
+        let mut service = DhcpService::new(engine, journal, Vec::new(), clock, channels, stop).unwrap();
+        service.engine.on_deadline(now + Duration::from_secs(86_400));
+        service.take_effects(0);
+        assert!(service.saves.len() <= SAVES_MAX && service.saves.capacity() <= 2 * SAVES_MAX);
+        service.send_and_save();
+        let counters = Arc::clone(&service.committer.counters);
+        service.committer.finish().unwrap();
+        assert_eq!(counters.leases.load(Ordering::Relaxed), u64::from(LEASES));
+    }
 }

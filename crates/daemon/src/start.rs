@@ -303,6 +303,12 @@ pub fn start(
     let limits = telemetry_limits(services.telemetry_bytes_max, services.telemetry_files_max);
     let (telemetry, recovery) =
         Telemetry::open(&state, limits).map_err(|source| StartError::Telemetry { path: path.clone(), source })?;
+    if recovery.segments_aside > 0 {
+        tracing::error!(
+            segments = recovery.segments_aside,
+            "telemetry could not be read and was set aside as `telemetry/ring/damaged-*`; look at the disk"
+        );
+    }
     let book = Incidents::open(&state).map_err(|source| StartError::Incidents { path: path.clone(), source })?;
 
     raise_descriptor_limit();

@@ -27,7 +27,7 @@ pub use incident::Incident;
 pub use lease::{ClientKey, HostName, Lease, LeaseState};
 pub use lease_change::{LeaseChange, LeaseChangeCounts, LeaseNews};
 pub use lease6::{Duid, Lease6};
-pub use log_record::{Facility, LogRecord, LogSeverity, Transport};
+pub use log_record::{Facility, LogRecord, LogRef, LogSeverity, Transport};
 pub use mac::{Mac, ParseMacError};
 pub use sample::Sample;
 pub use snapshot::{

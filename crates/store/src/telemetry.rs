@@ -1,23 +1,30 @@
 //! Log lines and samples: a ring of segments, sealed into Parquet files, under a ceiling of bytes and files.
 
+mod batch;
 mod columns;
 mod export;
+mod grams;
 mod query;
 mod record;
 mod seal;
 mod sealer;
 mod syncer;
 
+pub use batch::{EncodedLog, LogBatch};
 pub use export::{LogExport, LogFormat, printable};
 pub use query::{
     LineTest, LogFollower, LogLine, LogPosition, LogQuery, PositionError, QueryError, count_logs, exact_name,
     read_samples, search_lines, search_logs,
 };
 
-use std::{collections::BTreeSet, io, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::PathBuf,
+};
 
 use model::{LogRecord, Sample, Timestamp};
-use seal::{Paths, SealedFile, sealed_files};
+use seal::{Paths, SealedFile, is_unreadable, sealed_files};
 use sealer::Sealer;
 use syncer::Syncer;
 
@@ -60,7 +67,7 @@ impl Default for Limits {
 impl Limits {
     /// The most octets telemetry ever uses, files being written included.
     pub fn bytes_max(&self) -> u64 {
-        let segments = self.segments_max as u64 + 1;
+        let segments = self.segments_max as u64 + 1 + ASIDE_MAX as u64;
         (self.segment_bytes + BUFFER_BYTES_MAX as u64)
             .saturating_mul(segments + 2)
             .saturating_add(self.sealed_bytes_max)
@@ -69,7 +76,7 @@ impl Limits {
     /// The most files telemetry ever uses, files being written included. The number of hosts, programs and metrics
     /// does not matter.
     pub fn files_max(&self) -> u64 {
-        (self.segments_max + 1 + self.sealed_files_max + 4) as u64
+        (self.segments_max + 1 + ASIDE_MAX + self.sealed_files_max + 4) as u64
     }
 }
 
@@ -82,6 +89,12 @@ const HOUR_SECS: i64 = 3_600;
 const LATE_HOURS_MAX: i64 = 24;
 /// A failed seal is tried again after so long.
 const RETRY_SECS: i64 = 10;
+/// A segment that could not be read so often is set aside.
+const READS_MAX: u32 = 3;
+/// What the name of a segment that was set aside begins with.
+const ASIDE_PREFIX: &str = "damaged-";
+/// Segments set aside that are kept, so that a person may still look at them; the older go.
+const ASIDE_MAX: usize = 1;
 
 /// Appends log lines and samples; durable after [`Telemetry::sync`].
 ///
@@ -105,6 +118,10 @@ pub struct Telemetry {
     waiting: BTreeSet<u64>,
     /// When a seal that failed is tried again.
     retry_at: Option<Timestamp>,
+    /// The segment whose seal failed last; the others have their turn before it.
+    failed: Option<u64>,
+    /// How often each of those that wait could not be read.
+    unreadable: BTreeMap<u64, u32>,
     sealed: Vec<SealedFile>,
     space: Option<FreeSpace>,
     status: TelemetryStatus,
@@ -135,6 +152,8 @@ pub struct TelemetryStatus {
     pub waiting_segments: u64,
     /// Seals that failed; they are tried again.
     pub seals_failed: u64,
+    /// Segments set aside because they could not be read, as `damaged-` and their number.
+    pub segments_aside: u64,
     /// True while free space or inodes are below the reserve, and log lines are refused.
     pub is_refusing_logs: bool,
     /// Free octets of the file system at the last sync; 0 before the first.
@@ -158,6 +177,8 @@ pub struct TelemetryRecovery {
     pub damaged: u64,
     /// Whole records of a format this version does not know.
     pub unknown: u64,
+    /// Segments set aside because they could not be read, as `damaged-` and their number.
+    pub segments_aside: u64,
 }
 
 /// The telemetry could not be opened.
@@ -186,7 +207,9 @@ impl Telemetry {
         let mut sealed = sealed_files(&paths.log, true)?;
         sealed.extend(sealed_files(&paths.sample, false)?);
         let (waiting, recovery) = recover(&paths)?;
-        let newest = sealed.iter().map(|file| file.sequence).chain(waiting.last().copied()).max();
+        let mut taken = segment::sequences(&paths.ring)?;
+        taken.extend(segment::numbered(&paths.ring, ASIDE_PREFIX)?);
+        let newest = sealed.iter().map(|file| file.sequence).chain(taken).max();
         let sealer = Sealer::spawn(paths.clone())?;
         let mut telemetry = Self {
             paths,
@@ -199,6 +222,8 @@ impl Telemetry {
             sealer,
             waiting,
             retry_at: None,
+            failed: None,
+            unreadable: BTreeMap::new(),
             sealed,
             space: None,
             status: TelemetryStatus::default(),
@@ -210,8 +235,16 @@ impl Telemetry {
 
     /// Takes a log line, without a system call. False when it was refused, which is counted.
     pub fn append_log(&mut self, log: &LogRecord) -> bool {
-        let is_taken =
-            !self.status.is_refusing_logs && self.append(log.received, |buffer| record::encode_log(log, buffer));
+        self.append_any_log(log.received, |buffer| record::encode_log(&log.into(), buffer))
+    }
+
+    /// The same with a line of a batch.
+    pub fn append_encoded(&mut self, log: EncodedLog<'_>) -> bool {
+        self.append_any_log(log.received(), |buffer| buffer.extend_from_slice(log.payload))
+    }
+
+    fn append_any_log(&mut self, received: Timestamp, encode: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let is_taken = !self.status.is_refusing_logs && self.append(received, encode);
         self.status.logs += u64::from(is_taken);
         self.status.logs_refused += u64::from(!is_taken);
         is_taken
@@ -307,11 +340,18 @@ impl Telemetry {
         let result = self.sync_open();
         self.close_segment();
         self.retry_at = None;
-        let failed_before = self.status.seals_failed;
+        let mut tries_left = self.waiting.len();
         self.seal_next();
-        while self.sealer.is_busy() && self.status.seals_failed == failed_before {
+        while self.sealer.is_busy() {
             let Some(outcome) = self.sealer.wait_outcome() else { break };
+            // One that cannot be read says nothing about the others; a disk that takes no file takes none.
+            let is_stuck = outcome.1.as_ref().is_err_and(|error| !is_unreadable(error));
             self.on_sealed(outcome, now);
+            tries_left = tries_left.saturating_sub(1);
+            if is_stuck || tries_left == 0 {
+                break;
+            }
+            self.retry_at = None;
             self.seal_next();
         }
         self.look_at_space();
@@ -406,10 +446,16 @@ impl Telemetry {
     fn seal_next(&mut self) {
         if self.retry_at.is_none()
             && !self.sealer.is_busy()
-            && let Some(&sequence) = self.waiting.first()
+            && let Some(sequence) = self.next_to_seal()
         {
             self.sealer.seal(sequence);
         }
+    }
+
+    /// The oldest, but after one that failed those behind it.
+    fn next_to_seal(&self) -> Option<u64> {
+        let behind = self.failed.and_then(|failed| self.waiting.range(failed + 1..).next());
+        behind.or(self.waiting.first()).copied()
     }
 
     fn on_sealed(&mut self, (sequence, outcome): sealer::Outcome, now: Timestamp) {
@@ -421,14 +467,30 @@ impl Telemetry {
                 self.sealed.extend(files);
                 self.enforce_quota();
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if is_unreadable(&error) && error.kind() == io::ErrorKind::NotFound => {
                 // Its file was never made, or someone removed it: nothing is left to seal.
                 self.waiting.remove(&sequence);
             }
-            Err(_) => {
+            Err(error) => {
                 self.status.seals_failed += 1;
+                self.failed = Some(sequence);
                 self.retry_at = Some(now + std::time::Duration::from_secs(RETRY_SECS.unsigned_abs()));
+                if is_unreadable(&error) && error.kind() != io::ErrorKind::PermissionDenied {
+                    self.count_unreadable(sequence);
+                }
             }
+        }
+        self.unreadable.retain(|sequence, _| self.waiting.contains(sequence));
+    }
+
+    /// After some tries the segment is set aside, so that it holds no place in the ring.
+    fn count_unreadable(&mut self, sequence: u64) {
+        let times = self.unreadable.entry(sequence).or_default();
+        *times += 1;
+        if *times >= READS_MAX {
+            self.waiting.remove(&sequence);
+            self.status.segments_aside += 1;
+            set_aside(&self.paths, sequence);
         }
     }
 
@@ -501,7 +563,17 @@ fn recover(paths: &Paths) -> io::Result<(BTreeSet<u64>, TelemetryRecovery)> {
     let mut waiting = BTreeSet::new();
     for sequence in segment::sequences(&paths.ring)? {
         let path = segment_path(&paths.ring, sequence);
-        let bytes = read_file(std::fs::File::open(&path)?)?;
+        let bytes = match fs::File::open(&path).and_then(read_file) {
+            Ok(bytes) => bytes,
+            // That is for a person to set right, and then it can be read.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+            // Telemetry that is lost must not keep the leases from being served.
+            Err(_) => {
+                recovery.segments_aside += 1;
+                set_aside(paths, sequence);
+                continue;
+            }
+        };
         let scanned = scan(&bytes, Kind::Telemetry, sequence, |payload| match record::is_log(payload) {
             Some(true) => recovery.logs += 1,
             Some(false) => recovery.samples += 1,
@@ -517,6 +589,16 @@ fn recover(paths: &Paths) -> io::Result<(BTreeSet<u64>, TelemetryRecovery)> {
         }
     }
     Ok((waiting, recovery))
+}
+
+/// Gives a segment that cannot be read another name. One that cannot be renamed either stays, and nothing is sealed of it.
+fn set_aside(paths: &Paths, sequence: u64) {
+    let aside = |sequence: u64| paths.ring.join(format!("{ASIDE_PREFIX}{sequence:09}"));
+    let _ = fs::rename(segment_path(&paths.ring, sequence), aside(sequence));
+    let kept = segment::numbered(&paths.ring, ASIDE_PREFIX).unwrap_or_default();
+    for &oldest in &kept[..kept.len().saturating_sub(ASIDE_MAX)] {
+        let _ = durable::remove_if_there(&aside(oldest));
+    }
 }
 
 #[cfg(test)]

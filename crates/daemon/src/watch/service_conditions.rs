@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
     time::Duration,
 };
 
@@ -17,6 +18,9 @@ const POOL_CALM_PERCENT: u64 = 75;
 /// An access point this loaded, in hundredths of what it is planned to carry, begins an alert.
 const ACCESS_POINT_OVER_PERCENT: u64 = 100;
 const ACCESS_POINT_CALM_PERCENT: u64 = 90;
+const FOREIGN_SERVER: &str = "dhcp-foreign-server";
+/// What clients say of other servers is over when none has said so for as long.
+const CLAIM_CALM: Duration = Duration::from_secs(150);
 
 /// All of it. `alerts` tells which are open already, for limits that are lower once they are passed.
 pub(crate) fn of_services(
@@ -83,23 +87,29 @@ fn upstreams(seen: &Seen) -> Vec<Condition> {
 /// Other DHCP servers, overheard on a link or named by clients that took their offers; the views bound how many.
 fn foreign_servers(seen: &Seen) -> Vec<Condition> {
     let overheard = seen.rogue.servers.iter();
-    let mut there: BTreeMap<_, _> =
-        overheard.map(|one| ((one.server, Some(one.interface.clone())), Some(one.mac))).collect();
+    let there: BTreeMap<_, _> = overheard.map(|one| ((one.server, &one.interface), one.mac)).collect();
     let by_client = seen.dhcp.foreign_server;
-    if let Some(server) = by_client.filter(|server| there.keys().all(|(overheard, _)| overheard != server)) {
-        there.insert((server, None), None);
-    }
-    let there = there.into_iter().map(|((server, interface), mac)| {
-        let on = interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
-        let says = format!("another DHCP server, {server}, answers clients{on}");
-        let remedy =
-            |mac: &str| format!("find the port by {mac} in the switches' tables and shut it; turn on DHCP snooping");
-        let for_operators = mac.map(|mac| remedy(&format!("its MAC {mac}")));
-        let place = format!("DHCP server {server}{on}");
-        let public = condition("dhcp-foreign-server", place, Severity::Error, says, &remedy("its MAC"));
-        Condition { remedy_for_operators: for_operators, ..public }
+    let claimed = by_client.filter(|server| there.keys().all(|(overheard, _)| overheard != server)).map(claimed_server);
+    let there = there.iter().map(|((server, interface), mac)| {
+        let says = format!("another DHCP server, {server}, answers clients on {interface}");
+        let place = format!("DHCP server {server} on {interface}");
+        let public = condition(FOREIGN_SERVER, place, Severity::Error, says, &find_server("its MAC"));
+        Condition { remedy_for_operators: Some(find_server(&format!("its MAC {mac}"))), ..public }
     });
-    there.collect()
+    there.chain(claimed).collect()
+}
+
+/// A server that a client says it takes an offer of. Anybody may say so of any address, so all such claims are one place
+/// and one alert: made-up servers must not drown what else is wrong.
+fn claimed_server(server: Ipv4Addr) -> Condition {
+    let says = format!("another DHCP server, {server}, answers clients");
+    let place = "DHCP server named by clients".to_owned();
+    let remedy = find_server("its MAC");
+    Condition { calm: CLAIM_CALM, ..condition(FOREIGN_SERVER, place, Severity::Error, says, &remedy) }
+}
+
+fn find_server(by: &str) -> String {
+    format!("find the port by {by} in the switches' tables and shut it; turn on DHCP snooping")
 }
 
 /// Hosts on addresses that they have no lease for; the view bounds how many.
@@ -177,4 +187,29 @@ fn condition(code: &str, place: String, severity: Severity, says: String, remedy
 
 fn percent(part: u64, whole: u64) -> u64 {
     part.saturating_mul(100).checked_div(whole).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use model::Timestamp;
+    use watch::{AlertChange, Damping};
+
+    use super::*;
+
+    /// REQUESTs with an option 54 of the sender's making, another one each time, with pauses of two minutes.
+    #[test]
+    fn made_up_servers_are_one_alert() {
+        let mut alerts = AlertBook::new(Damping::default());
+        let mut told = 0;
+        for tick in 0..120_u8 {
+            let now = Timestamp::from_secs(1_568_595_600 + 2 * i64::from(tick));
+            let is_pause = (30..90).contains(&tick);
+            let claim = claimed_server(Ipv4Addr::new(203, 0, 113, tick));
+            let changes = alerts.observe(now, if is_pause { Vec::new() } else { vec![claim] });
+            told += changes.iter().filter(|change| matches!(change, AlertChange::Tell(_))).count();
+        }
+        assert_eq!(told, 1);
+        let says: Vec<&str> = alerts.alerts().map(|alert| &*alert.says).collect();
+        assert_eq!(says, ["another DHCP server, 203.0.113.119, answers clients"], "the last of them");
+    }
 }

@@ -107,6 +107,61 @@ fn an_interface_cannot_burn_the_pool_by_declines() {
     }
 }
 
+/// Without a relay agent, option 82 is what the client says: another one each time is no way round the cap.
+#[test]
+fn made_up_circuits_burn_no_more_of_the_pool() {
+    let mut settings =
+        Settings { limits: Limits { declines_per_circuit_per_hour: Some(2), ..Limits::default() }, ..example() };
+    settings.subnets[0].pools = vec![PoolSettings::common(attendee(10), attendee(99))];
+    for (is_made_up, want) in [(false, 2), (true, 8)] {
+        let mut bench = Bench::new(settings.clone());
+        for number in 0..40 {
+            let who = sender(if is_made_up { number } else { 0 });
+            let information = behind(&format!("port-{number}"));
+            let on_a_port = |message: Vec<u8>| with_option_82(message, &information);
+            let address = bench.send(&on_a_port(client::discover(&who, None))).unwrap().yiaddr;
+            bench.send(&on_a_port(client::decline(&who, address, SERVER)));
+        }
+        let counters = bench.engine.counters();
+        assert_eq!((counters.declines, counters.dropped_over_limit), (want, 40 - want), "made up: {is_made_up}");
+        bench.engine.bindings.check_invariants();
+    }
+    // A switch that says the port, and is no relay agent, has each port keep to its own cap.
+    let mut bench = Bench::new(settings);
+    for (number, want) in [(0, 1), (1, 2), (2, 2), (3, 2), (4, 2)] {
+        let who = sender(number);
+        let on_a_port = |message: Vec<u8>| with_option_82(message, &behind("port-1"));
+        let address = bench.send(&on_a_port(client::discover(&who, None))).unwrap().yiaddr;
+        bench.send(&on_a_port(client::decline(&who, address, SERVER)));
+        assert_eq!(bench.engine.counters().declines, want, "client {number}");
+    }
+}
+
+/// A message of a client on our own link, with option 82 at its end.
+fn with_option_82(mut message: Vec<u8>, information: &[u8]) -> Vec<u8> {
+    let end = message.iter().rposition(|&octet| octet == 255).unwrap();
+    let length = u8::try_from(information.len()).unwrap();
+    message.splice(end..=end, [&[82, length], information, &[255]].concat());
+    message
+}
+
+/// One client that goes in circles has its own rate, and takes nothing from those that come the same way.
+#[test]
+fn a_client_in_circles_stops_nobody_else() {
+    for information in [b"".to_vec(), behind("ge-0/0/7")] {
+        let mut bench = limited(Limits { packets_per_source_per_second: Some(5), ..Limits::default() });
+        let looping = client::discover(&sender(1).relayed(attendee(1), &information), None);
+        for _ in 0..50_000 {
+            bench.send(&looping);
+            bench.now = bench.now + Duration::from_micros(20);
+        }
+        let counters = bench.engine.counters();
+        // A burst of four seconds at 5 messages in a second, and what a second brings.
+        assert_eq!((counters.discovers, counters.dropped_over_rate), (24, 49_976), "{counters:?}");
+        bench.bind(&sender(2).relayed(attendee(1), &information));
+    }
+}
+
 /// A flood of made-up hardware addresses is stopped at its port, and a client at another one binds.
 #[test]
 fn a_flood_is_stopped_at_its_port() {

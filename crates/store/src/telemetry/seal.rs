@@ -5,18 +5,22 @@ use std::{
 };
 
 use arrow_array::RecordBatch;
-use model::Timestamp;
+use model::{LogRef, Timestamp};
 use parquet::{
     arrow::ArrowWriter,
-    basic::{Compression, ZstdLevel},
+    basic::{Compression, Encoding, ZstdLevel},
     errors::ParquetError,
-    file::properties::{EnabledStatistics, WriterProperties},
+    file::{
+        metadata::KeyValue,
+        properties::{EnabledStatistics, WriterProperties},
+    },
     schema::types::ColumnPath,
 };
 
 use super::{
-    columns::{LogColumns, SampleColumns},
-    record::{self, Record, RingLine},
+    columns::{BATCH_ROWS, LogColumns, SampleColumns},
+    grams::{GramIndex, Grams},
+    record::{self, Record},
 };
 use crate::{
     durable::{self, NewFile},
@@ -25,8 +29,6 @@ use crate::{
 
 /// Rows of a row group: the unit that a time range skips.
 const ROW_GROUP_ROWS: usize = 64 << 10;
-/// Rows turned into columns at a time.
-const BATCH_ROWS: usize = 8 << 10;
 const SUFFIX: &str = ".parquet";
 
 /// Where the parts of the telemetry live.
@@ -53,13 +55,29 @@ pub(super) struct SealedFile {
     pub(super) is_log: bool,
 }
 
+/// It is the segment that could not be read, not its file that could not be written: trying again may be in vain.
+#[derive(Debug, thiserror::Error)]
+#[error("the segment cannot be read")]
+struct Unreadable(#[source] io::Error);
+
+impl Unreadable {
+    fn of(error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), Self(error))
+    }
+}
+
+/// True when a seal failed because the segment cannot be read.
+pub(super) fn is_unreadable(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Unreadable>())
+}
+
 /// Turns a segment into at most one Parquet file for each kind, then frees it.
 ///
 /// Each file is written beside its name, synced, renamed and the directory synced; only then is the segment removed.
 /// A crash on the way leaves the segment, and sealing it again makes the same files under the same names.
 pub(super) fn seal(paths: &Paths, sequence: u64) -> io::Result<Vec<SealedFile>> {
     let segment = segment_path(&paths.ring, sequence);
-    let bytes = read_file(File::open(&segment)?)?;
+    let bytes = File::open(&segment).and_then(read_file).map_err(Unreadable::of)?;
     let mut sealing = Sealing { paths, sequence, logs: None, samples: None, result: Ok(()) };
     scan(&bytes, Kind::Telemetry, sequence, |payload| sealing.take(payload));
     let files = sealing.finish()?;
@@ -71,7 +89,7 @@ pub(super) fn seal(paths: &Paths, sequence: u64) -> io::Result<Vec<SealedFile>> 
 struct Sealing<'a> {
     paths: &'a Paths,
     sequence: u64,
-    logs: Option<(LogColumns, usize, ParquetFile)>,
+    logs: Option<LogFile>,
     samples: Option<(SampleColumns, usize, ParquetFile)>,
     result: io::Result<()>,
 }
@@ -90,16 +108,11 @@ impl Sealing<'_> {
         }
     }
 
-    fn take_log(&mut self, log: &RingLine<'_>) -> io::Result<()> {
+    fn take_log(&mut self, log: &LogRef<'_>) -> io::Result<()> {
         if self.logs.is_none() {
-            let columns = LogColumns::new();
-            let file = ParquetFile::create(&self.paths.log, log.received, self.sequence, columns.schema())?;
-            self.logs = Some((columns, 0, file));
+            self.logs = Some(LogFile::create(&self.paths.log, log.received, self.sequence)?);
         }
-        let Some((columns, rows, file)) = &mut self.logs else { return Ok(()) };
-        columns.push(log);
-        *rows += 1;
-        if rows.is_multiple_of(BATCH_ROWS) { file.write(&columns.finish().map_err(io::Error::other)?) } else { Ok(()) }
+        self.logs.as_mut().map_or(Ok(()), |file| file.push(log))
     }
 
     fn take_sample(&mut self, sample: &model::Sample) -> io::Result<()> {
@@ -117,13 +130,58 @@ impl Sealing<'_> {
     fn finish(self) -> io::Result<Vec<SealedFile>> {
         self.result?;
         let mut files = Vec::new();
-        if let Some((mut columns, _, file)) = self.logs {
-            files.push(file.finish(&columns.finish().map_err(io::Error::other)?, self.sequence, true)?);
+        if let Some(file) = self.logs {
+            files.push(file.finish(self.sequence)?);
         }
-        if let Some((mut columns, _, file)) = self.samples {
-            files.push(file.finish(&columns.finish().map_err(io::Error::other)?, self.sequence, false)?);
+        if let Some((mut columns, _, mut file)) = self.samples {
+            file.write(&columns.finish().map_err(io::Error::other)?)?;
+            files.push(file.finish(self.sequence, false)?);
         }
         Ok(files)
+    }
+}
+
+/// A Parquet file of log lines, with the short pieces of text of each row group beside it.
+pub(super) struct LogFile {
+    columns: LogColumns,
+    rows: usize,
+    grams: Grams,
+    index: GramIndex,
+    file: ParquetFile,
+}
+
+impl LogFile {
+    pub(super) fn create(dir: &Path, first: Timestamp, sequence: u64) -> io::Result<Self> {
+        let columns = LogColumns::new();
+        let file = ParquetFile::create(dir, first, sequence, columns.schema())?;
+        Ok(Self { columns, rows: 0, grams: Grams::new(), index: GramIndex::default(), file })
+    }
+
+    pub(super) fn push(&mut self, log: &LogRef<'_>) -> io::Result<()> {
+        self.columns.push(log);
+        self.grams.add(if log.raw.is_empty() { log.message.as_bytes() } else { log.raw });
+        self.rows += 1;
+        if self.rows.is_multiple_of(BATCH_ROWS) {
+            self.file.write(&self.columns.finish().map_err(io::Error::other)?)?;
+        }
+        if self.rows.is_multiple_of(ROW_GROUP_ROWS) { self.end_group() } else { Ok(()) }
+    }
+
+    fn end_group(&mut self) -> io::Result<()> {
+        self.file.writer.flush().map_err(io_error)?;
+        let octets = self.grams.finish();
+        self.index.push(self.file.writer.bytes_written() as u64, octets.len() as u64);
+        self.file.writer.write_all(&octets)
+    }
+
+    pub(super) fn finish(mut self, sequence: u64) -> io::Result<SealedFile> {
+        if !self.rows.is_multiple_of(ROW_GROUP_ROWS) {
+            self.file.write(&self.columns.finish().map_err(io::Error::other)?)?;
+            self.end_group()?;
+        }
+        let (key, value) = self.index.to_metadata();
+        self.file.writer.append_key_value_metadata(KeyValue::new(key, value));
+        self.file.finish(sequence, true)
     }
 }
 
@@ -148,13 +206,10 @@ impl ParquetFile {
     }
 
     fn write(&mut self, batch: &RecordBatch) -> io::Result<()> {
-        self.writer.write(batch).map_err(io_error)
+        if batch.num_rows() == 0 { Ok(()) } else { self.writer.write(batch).map_err(io_error) }
     }
 
-    fn finish(mut self, last: &RecordBatch, sequence: u64, is_log: bool) -> io::Result<SealedFile> {
-        if last.num_rows() > 0 {
-            self.write(last)?;
-        }
+    fn finish(self, sequence: u64, is_log: bool) -> io::Result<SealedFile> {
         self.writer.close().map_err(io_error)?;
         let bytes = self.new.publish()?.metadata()?.len();
         Ok(SealedFile { path: self.path, sequence, bytes, is_log })
@@ -162,17 +217,28 @@ impl ParquetFile {
 }
 
 pub(super) fn properties() -> WriterProperties {
-    let level = ZstdLevel::try_new(3).unwrap_or_default();
-    WriterProperties::builder()
+    let level = ZstdLevel::try_new(1).unwrap_or_default();
+    let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(level))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
-        // Each line is different; a dictionary of them would only be thrown away when full.
-        .set_column_dictionary_enabled(ColumnPath::from("raw"), false)
-        .set_column_dictionary_enabled(ColumnPath::from("message"), false)
-        // The least and the greatest of lines skip nothing, and every line would be compared with them.
-        .set_column_statistics_enabled(ColumnPath::from("raw"), EnabledStatistics::None)
-        .set_column_statistics_enabled(ColumnPath::from("message"), EnabledStatistics::None)
-        .build()
+        // The least and the greatest of texts skip nothing, and every text would be compared with them.
+        .set_statistics_enabled(EnabledStatistics::None);
+    for column in ["received", "device_time", "at", "facility", "severity"] {
+        builder = builder.set_column_statistics_enabled(ColumnPath::from(column), EnabledStatistics::Chunk);
+    }
+    // Each value is different; a dictionary of them would only be thrown away when full.
+    for (column, encoding) in [
+        ("received", Encoding::DELTA_BINARY_PACKED),
+        ("device_time", Encoding::DELTA_BINARY_PACKED),
+        ("at", Encoding::DELTA_BINARY_PACKED),
+        ("header", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        ("message", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+        ("raw", Encoding::DELTA_LENGTH_BYTE_ARRAY),
+    ] {
+        let path = ColumnPath::from(column);
+        builder = builder.set_column_dictionary_enabled(path.clone(), false).set_column_encoding(path, encoding);
+    }
+    builder.build()
 }
 
 pub(super) fn io_error(error: ParquetError) -> io::Error {

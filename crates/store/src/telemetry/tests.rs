@@ -275,6 +275,74 @@ fn what_is_taken_during_a_sync_is_lost_with_it_and_counted() {
     }
 }
 
+/// Puts a directory in the place of a segment: it can be opened and not read, whoever asks.
+fn spoil(segment: &Path) {
+    fs::remove_file(segment).unwrap();
+    fs::create_dir(segment).unwrap();
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_stops_no_start() {
+    let (temp, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ring = temp.path().join("telemetry/ring");
+    let (state, mut telemetry, _) = open(temp.path(), SMALL);
+    // Each of another hour, so each a segment; the sealer takes them away, and they are put back as after a kill.
+    for hour in 1..=3 {
+        telemetry.append_log(&log(hour * 3_600, "sw1", "x"));
+        telemetry.sync(Timestamp::from_secs(hour * 3_600)).unwrap();
+        let name = format!("segment-{hour:09}");
+        fs::copy(ring.join(&name), kept.path().join(&name)).unwrap();
+    }
+    telemetry.seal_all(Timestamp::EPOCH).unwrap();
+    drop((telemetry, state));
+    fs::remove_dir_all(temp.path().join("telemetry/log")).unwrap();
+    for entry in fs::read_dir(kept.path()).unwrap().map(Result::unwrap) {
+        fs::rename(entry.path(), ring.join(entry.file_name())).unwrap();
+    }
+    spoil(&segment_path(&ring, 1));
+    let (state, mut telemetry, recovery) = open(temp.path(), SMALL);
+    assert_eq!((recovery.segments_aside, recovery.segments, recovery.logs), (1, 2, 2));
+    assert!(telemetry.append_log(&log(5 * 3_600, "sw1", "x")));
+    telemetry.seal_all(Timestamp::EPOCH).unwrap();
+    let found = search_logs(temp.path(), &all()).unwrap();
+    assert_eq!(found, [2, 3, 5].map(|hour| log(hour * 3_600, "sw1", "x")));
+    assert!(ring.join("damaged-000000001").exists());
+    drop((telemetry, state));
+    // The newest of all may be the one: its number is not given again.
+    fs::rename(ring.join("damaged-000000001"), segment_path(&ring, 9)).unwrap();
+    let (_state, telemetry, recovery) = open(temp.path(), SMALL);
+    assert_eq!((recovery.segments_aside, telemetry.next_sequence), (1, 10));
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_holds_up_no_other() {
+    let temp = tempfile::tempdir().unwrap();
+    let ring = temp.path().join("telemetry/ring");
+    let (_state, mut telemetry, _) = open(temp.path(), SMALL);
+    telemetry.append_log(&log(1, "sw1", "x"));
+    telemetry.sync(Timestamp::from_secs(1)).unwrap();
+    spoil(&segment_path(&ring, 1));
+    for hour in 1..=2 {
+        assert!(telemetry.append_log(&log(hour * 3_600, "sw1", "x")));
+        telemetry.seal_all(Timestamp::from_secs(hour * 3_600)).unwrap_err();
+        let status = telemetry.status();
+        assert_eq!((status.sealed_files, status.waiting_segments), (hour.unsigned_abs(), 1), "the others are sealed");
+    }
+    while telemetry.status().segments_aside == 0 {
+        let before = telemetry.status().seals_failed;
+        let _ = telemetry.seal_all(Timestamp::from_secs(9_000));
+        assert!(telemetry.status().seals_failed > before, "tried again");
+    }
+    telemetry.seal_all(Timestamp::from_secs(9_000)).unwrap();
+    assert_eq!(search_logs(temp.path(), &all()).unwrap(), [1, 2].map(|hour| log(hour * 3_600, "sw1", "x")));
+    fs::remove_dir(ring.join("damaged-000000001")).unwrap();
+    for number in 10..20 {
+        fs::write(segment_path(&ring, number), b"as if it were damaged").unwrap();
+        set_aside(&telemetry.paths, number);
+    }
+    assert_eq!(segment::numbered(&ring, ASIDE_PREFIX).unwrap(), [19]);
+}
+
 #[test]
 fn an_hour_that_is_over_is_sealed_without_new_records() {
     let temp = tempfile::tempdir().unwrap();

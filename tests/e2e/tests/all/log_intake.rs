@@ -346,3 +346,32 @@ fn lines_of_every_length_and_kind_are_kept() {
     hotstage.process.signal("TERM");
     assert_eq!(hotstage.process.wait(LIMIT), Some(0));
 }
+
+/// Devices go on sending while the services stop: whoever waits for the end of the services does not wait for theirs.
+#[test]
+fn stops_while_datagrams_arrive() {
+    if !ready(false, &["kill"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (plan, state) = (write_plan(dir.path()), dir.path().join("state"));
+    let hotstage = Hotstage::start(&mut run_command(&plan, &state));
+    let address = hotstage.address("syslog");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let sender = thread::spawn(move || {
+        let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+        while !over.load(Ordering::Relaxed) {
+            // Nobody listens in the end.
+            let _ = datagrams.send_to(b"<13>endless: a line", address);
+            thread::park_timeout(Duration::from_millis(10));
+        }
+    });
+    wait_for_metric(&hotstage, "hotstage_log_lines_received_total{transport=\"udp\"}", 1);
+    hotstage.process.signal("TERM");
+    let code = hotstage.process.wait(Duration::from_secs(10));
+    is_over.store(true, Ordering::Relaxed);
+    sender.join().unwrap();
+    assert_eq!(code, Some(0));
+    assert!(count(&state, &["--text", "endless"]) > 0, "what arrived before is stored");
+}

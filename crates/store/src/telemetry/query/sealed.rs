@@ -4,7 +4,7 @@
 use std::{fs::File, io, ops::Range, sync::Arc};
 
 use arrow_array::{
-    Array as _, BinaryArray, BooleanArray, RecordBatch, StringArray,
+    Array as _, BooleanArray, RecordBatch, StringArray,
     cast::AsArray as _,
     types::{Int32Type, TimestampNanosecondType, UInt8Type},
 };
@@ -32,7 +32,11 @@ use super::{
     dictionary,
     filter::{Filter, mark_matches},
 };
-use crate::telemetry::{columns::LogRows, seal::SealedFile};
+use crate::telemetry::{
+    columns::{LogRows, Texts},
+    grams::GramIndex,
+    seal::SealedFile,
+};
 
 /// Lines whose text is looked at in one go.
 const BATCH_ROWS: usize = 8 << 10;
@@ -47,6 +51,8 @@ pub(super) struct Sealed<'f> {
     plain: ArrowReaderMetadata,
     /// The same, names as dictionaries: each is then compared once, not once a line.
     coded: ArrowReaderMetadata,
+    /// Which pieces of text are in which row group, where the file says so.
+    grams: Option<GramIndex>,
 }
 
 /// Which lines of a row group are wanted. All of them until the first `keep`.
@@ -71,7 +77,11 @@ impl<'f> Sealed<'f> {
             Ok((plain, coded))
         };
         match load() {
-            Ok((plain, coded)) => Ok(Some(Self { file, opened, plain, coded })),
+            Ok((plain, coded)) => {
+                let pairs = plain.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+                let grams = GramIndex::of(pairs.filter_map(|pair| Some((pair.key.as_str(), pair.value.as_deref()?))));
+                Ok(Some(Self { file, opened, plain, coded, grams }))
+            }
             Err(error) => Err(damaged(file, Some(error))),
         }
     }
@@ -165,7 +175,7 @@ impl<'f> Sealed<'f> {
             return Err(self.damaged(None));
         }
         let mut wanted = Wanted { rows, mask: None };
-        if !self.has_names(metadata, filter)? {
+        if !self.may_have_text(group, filter) || !self.has_names(metadata, filter)? {
             wanted.mask = Some(vec![false; rows]);
             return Ok(wanted);
         }
@@ -191,6 +201,12 @@ impl<'f> Sealed<'f> {
             self.look_into_lines(group, filter, &mut wanted)?;
         }
         Ok(wanted)
+    }
+
+    /// False when no line of the row group holds the text for certain.
+    fn may_have_text(&self, group: usize, filter: &Filter) -> bool {
+        let (Some(asked), Some(index)) = (&filter.grams, &self.grams) else { return true };
+        asked.may_be_in(&self.opened, index, group)
     }
 
     /// False when no originator or no program of the row group is one that `filter` wants.
@@ -222,26 +238,20 @@ impl<'f> Sealed<'f> {
 
     fn look_into_lines(&self, group: usize, filter: &Filter, wanted: &mut Wanted) -> Result<(), QueryError> {
         if let Some(text) = &filter.text {
-            let mut only_message = Vec::new();
-            let found = self.each_wanted(group, &["raw"], wanted, |batch, found| {
-                let raw: &BinaryArray = batch.column(0).as_binary_opt()?;
-                only_message.extend(raw.value_offsets().windows(2).map(|ends| ends[0] == ends[1]));
-                mark_matches(text, raw.value_data(), raw.value_offsets(), found);
+            let (mut octets, mut offsets) = (Vec::new(), Vec::new());
+            let found = self.each_wanted(group, &Texts::COLUMNS, wanted, |batch, found| {
+                let texts = Texts::of(batch)?;
+                octets.clear();
+                offsets.clear();
+                offsets.push(0);
+                for row in 0..batch.num_rows() {
+                    texts.push_searched(row, &mut octets);
+                    offsets.push(octets.len());
+                }
+                mark_matches(text, &octets, &offsets, found);
                 Some(())
             })?;
-            let had: Vec<usize> = wanted.indices().collect();
-            // Lines of our own have no raw form, and few lines are ours.
-            let mut own = Wanted { rows: wanted.rows, mask: Some(vec![false; wanted.rows]) };
-            had.iter().zip(only_message).filter(|(_, is_own)| *is_own).for_each(|(row, _)| own.set(*row));
             wanted.keep_only(&found);
-            if own.count() > 0 {
-                let found = self.each_wanted(group, &["message"], &own, |batch, found| {
-                    let message: &StringArray = batch.column(0).as_string_opt()?;
-                    mark_matches(text, message.value_data(), message.value_offsets(), found);
-                    Some(())
-                })?;
-                own.indices().zip(found).filter(|(_, is_found)| *is_found).for_each(|(row, _)| wanted.set(row));
-            }
         }
         if let Some(regex) = filter.regex.as_ref().filter(|_| wanted.count() > 0) {
             let found =
@@ -354,12 +364,6 @@ impl Wanted {
         let mask = self.mask.get_or_insert_with(|| vec![true; self.rows]);
         let still = mask.iter_mut().filter(|is_wanted| **is_wanted);
         still.zip(found).for_each(|(is_wanted, is_found)| *is_wanted = *is_found);
-    }
-
-    fn set(&mut self, row: usize) {
-        if let Some(is_wanted) = self.mask.as_mut().and_then(|mask| mask.get_mut(row)) {
-            *is_wanted = true;
-        }
     }
 }
 
