@@ -15,7 +15,7 @@ use std::{
 };
 
 use dhcp::{DhcpEvent, Effect, Engine, Origin};
-use model::{ClientKey, HostName, Lease, LeaseChange, LeaseChangeCounts, LeaseState, SubnetId, Timestamp};
+use model::{ClientKey, Lease, LeaseChange, LeaseChangeCounts, SubnetId, Timestamp};
 use store::LeaseJournal;
 use tokio::sync::{broadcast, mpsc};
 
@@ -26,6 +26,7 @@ use crate::{
     control::LeaseEvent,
     dhcp_commit::Committer,
     dhcp_send::{Addressed, Sender},
+    lease_names::NameChange,
     probe::ProbeQueue,
     udp::{BatchSocket, wait_readable},
 };
@@ -72,25 +73,6 @@ pub(crate) struct DhcpView {
 
 /// Pool, change, how many leases so far.
 pub(crate) type PoolChanges = Vec<(String, LeaseChange, u64)>;
-
-/// A name that DNS should know, or no longer.
-#[derive(Clone, Debug)]
-pub(crate) enum NameChange {
-    /// The client at the address is called so until the moment.
-    Set(HostName, Ipv4Addr, Timestamp),
-    /// Nobody is there.
-    Remove(Ipv4Addr),
-}
-
-impl NameChange {
-    /// What a lease says about its client's name.
-    pub(crate) fn of(lease: &Lease) -> Option<Self> {
-        match (lease.state, &lease.host_name) {
-            (LeaseState::Bound, Some(name)) => Some(Self::Set(name.clone(), lease.address, lease.expires)),
-            _ => None,
-        }
-    }
-}
 
 /// Work for a thread that has an engine `E`, between two batches.
 pub(crate) type Command<E> = Box<dyn FnOnce(&mut E, Timestamp) + Send>;
@@ -286,23 +268,13 @@ impl DhcpService {
             self.unique.add(&lease.client);
         }
         self.changes.add(lease.subnet, change);
-        self.tell_names(change, &lease);
+        // DNS loops without ever waiting for DHCP, so this send never waits long; a stopped DNS is nobody's loss.
+        if let Some(name) = NameChange::after(change, &lease) {
+            let _ = self.channels.names.blocking_send(name);
+        }
         if self.channels.events.receiver_count() > 0 {
             // Watchers that are too slow are told how many they missed.
             let _ = self.channels.events.send(LeaseEvent::V4(change, lease));
-        }
-    }
-
-    /// DNS loops without ever waiting for DHCP, so this send never waits long; a stopped DNS is nobody's loss.
-    fn tell_names(&self, change: LeaseChange, lease: &Lease) {
-        let change = match change {
-            LeaseChange::Granted | LeaseChange::Renewed => NameChange::of(lease),
-            LeaseChange::Released | LeaseChange::Expired | LeaseChange::Declined => {
-                lease.host_name.is_some().then_some(NameChange::Remove(lease.address))
-            }
-        };
-        if let Some(change) = change {
-            let _ = self.channels.names.blocking_send(change);
         }
     }
 
