@@ -21,7 +21,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     batch_io::BATCH_MAX,
-    circuit_labels::{CircuitUse, busiest},
+    circuit_labels::{CircuitUse, busiest, port_text},
     clock::{Clock, instant},
     control::LeaseEvent,
     dhcp_commit::Committer,
@@ -59,8 +59,8 @@ pub(crate) struct DhcpView {
     pub(crate) commits: u64,
     /// True while the journal cannot be written: no ACK leaves.
     pub(crate) journal_failing: bool,
-    /// A foreign DHCP server that was heard in the last two minutes.
-    pub(crate) foreign_server: Option<Ipv4Addr>,
+    /// A foreign DHCP server that was heard of in the last two minutes.
+    pub(crate) foreign_server: Option<ForeignChoice>,
     /// Kinds of devices that got leases; counts only.
     pub(crate) kinds: dhcp::fingerprint::KindCounts,
     /// Addresses taken of each class's pools: subnet, class, how many.
@@ -69,6 +69,17 @@ pub(crate) struct DhcpView {
     pub(crate) changes: PoolChanges,
     /// What the busiest circuits hold.
     pub(crate) circuits: Vec<CircuitUse>,
+}
+
+/// Another server, as a client says that takes its offer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ForeignChoice {
+    /// Its identifier (option 54).
+    pub(crate) server: Ipv4Addr,
+    /// The client's relay agent.
+    pub(crate) relay: Option<Ipv4Addr>,
+    /// The client's port, for operators.
+    pub(crate) port: Option<String>,
 }
 
 /// Pool, change, how many leases so far.
@@ -103,7 +114,7 @@ pub(crate) struct DhcpService {
     unique: UniqueClients,
     changes: LeaseChangeCounts,
     /// The foreign server heard last, and when.
-    foreign: Option<(Ipv4Addr, Timestamp)>,
+    foreign: Option<(ForeignChoice, Timestamp)>,
     /// Of the batch in hand.
     saves: Vec<Lease>,
     replies_now: Vec<Addressed>,
@@ -258,9 +269,11 @@ impl DhcpService {
             DhcpEvent::Expired { lease } => (LeaseChange::Expired, lease),
             DhcpEvent::Declined { lease } => (LeaseChange::Declined, lease),
             DhcpEvent::PoolExhausted { .. } => return,
-            DhcpEvent::ForeignServer { server, relay, interface, .. } => {
+            DhcpEvent::ForeignServer { server, relay, interface, circuit_id, remote_id, .. } => {
                 tracing::warn!(%server, %relay, interface, "another DHCP server answers clients");
-                self.foreign = Some((server, self.clock.now()));
+                let relay = Some(relay).filter(|relay| !relay.is_unspecified());
+                let port = port_text(&remote_id, &circuit_id);
+                self.foreign = Some((ForeignChoice { server, relay, port }, self.clock.now()));
                 return;
             }
         };
@@ -293,7 +306,11 @@ impl DhcpService {
             send_errors: self.sender.errors(),
             commits: commit.commits.load(Ordering::Relaxed),
             journal_failing: commit.is_failing.load(Ordering::Relaxed),
-            foreign_server: self.foreign.filter(|(_, at)| now.since(*at) < FOREIGN_SHOWN).map(|(server, _)| server),
+            foreign_server: self
+                .foreign
+                .as_ref()
+                .filter(|(_, at)| now.since(*at) < FOREIGN_SHOWN)
+                .map(|(choice, _)| choice.clone()),
             kinds: *self.engine.fingerprints(),
             classes: self
                 .engine

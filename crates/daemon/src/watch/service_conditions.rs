@@ -18,6 +18,9 @@ const POOL_CALM_PERCENT: u64 = 75;
 const ACCESS_POINT_OVER_PERCENT: u64 = 100;
 const ACCESS_POINT_CALM_PERCENT: u64 = 90;
 
+/// How long a claim of clients counts on, so that one alert stands for all of them.
+const CLAIM_CALM: Duration = Duration::from_secs(150);
+
 /// All of it. `alerts` tells which are open already, for limits that are lower once they are passed.
 pub(crate) fn of_services(
     alerts: &AlertBook,
@@ -81,25 +84,36 @@ fn upstreams(seen: &Seen) -> Vec<Condition> {
 }
 
 /// Other DHCP servers, overheard on a link or named by clients that took their offers; the views bound how many.
+/// Those heard on a link have a place each; what only clients claim has one for all, for a client can claim anything.
 fn foreign_servers(seen: &Seen) -> Vec<Condition> {
-    let overheard = seen.rogue.servers.iter();
-    let mut there: BTreeMap<_, _> =
-        overheard.map(|one| ((one.server, Some(one.interface.clone())), Some(one.mac))).collect();
-    let by_client = seen.dhcp.foreign_server;
-    if let Some(server) = by_client.filter(|server| there.keys().all(|(overheard, _)| overheard != server)) {
-        there.insert((server, None), None);
+    let code = "dhcp-foreign-server";
+    let remedy = "find the port by its MAC in the switches' tables and shut it; turn on DHCP snooping";
+    let told = |place: String, says: String, find: String| {
+        let public = condition(code, place, Severity::Error, says, remedy);
+        Condition { remedy_for_operators: Some(format!("{find}; turn on DHCP snooping")), ..public }
+    };
+    let mut there = BTreeMap::new();
+    for (one, port) in &seen.rogue.servers {
+        let find = match port {
+            Some(port) => format!("its MAC {} had a lease behind {port}: shut that port", one.mac),
+            None => format!("find the port by its MAC {} in the switches' tables and shut it", one.mac),
+        };
+        there.insert((one.server, one.interface.as_str()), find);
     }
-    let there = there.into_iter().map(|((server, interface), mac)| {
-        let on = interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
-        let says = format!("another DHCP server, {server}, answers clients{on}");
-        let remedy =
-            |mac: &str| format!("find the port by {mac} in the switches' tables and shut it; turn on DHCP snooping");
-        let for_operators = mac.map(|mac| remedy(&format!("its MAC {mac}")));
-        let place = format!("DHCP server {server}{on}");
-        let public = condition("dhcp-foreign-server", place, Severity::Error, says, &remedy("its MAC"));
-        Condition { remedy_for_operators: for_operators, ..public }
+    let is_heard = |server| there.keys().any(|(heard, _)| *heard == server);
+    let claimed = seen.dhcp.foreign_server.as_ref().filter(|choice| !is_heard(choice.server)).map(|choice| {
+        let behind = choice.relay.map(|relay| format!(" behind the relay agent {relay}")).unwrap_or_default();
+        let near = choice.port.as_ref().map(|port| format!("; a client at {port} took its offer")).unwrap_or_default();
+        let says = format!("another DHCP server, {}, answers clients{behind}", choice.server);
+        let find = format!("find the port by its MAC in the switches' tables and shut it{near}");
+        Condition { calm: CLAIM_CALM, ..told("DHCP server named by clients".to_owned(), says, find) }
     });
-    there.collect()
+    let mut conditions: Vec<_> = claimed.into_iter().collect();
+    conditions.extend(there.into_iter().map(|((server, interface), find)| {
+        let says = format!("another DHCP server, {server}, answers clients on {interface}");
+        told(format!("DHCP server {server} on {interface}"), says, find)
+    }));
+    conditions
 }
 
 /// Hosts on addresses that they have no lease for; the view bounds how many.
