@@ -14,6 +14,7 @@ mod dns_transports;
 mod dns_validation;
 mod event;
 mod feeds;
+mod hostile;
 mod ipv6;
 mod load;
 mod log_intake;
