@@ -15,17 +15,18 @@ use std::{
 };
 
 use dhcp::{DhcpEvent, Effect, Engine, Origin};
-use model::{ClientKey, HostName, Lease, LeaseChange, LeaseChangeCounts, LeaseState, SubnetId, Timestamp};
+use model::{ClientKey, Lease, LeaseChange, LeaseChangeCounts, SubnetId, Timestamp};
 use store::LeaseJournal;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     batch_io::BATCH_MAX,
-    circuit_labels::{CircuitUse, busiest},
+    circuit_labels::{CircuitUse, busiest, port_text},
     clock::{Clock, instant},
     control::LeaseEvent,
     dhcp_commit::Committer,
     dhcp_send::{Addressed, Sender},
+    lease_names::NameChange,
     probe::ProbeQueue,
     udp::{BatchSocket, wait_readable},
 };
@@ -60,8 +61,8 @@ pub(crate) struct DhcpView {
     pub(crate) commits: u64,
     /// True while the journal cannot be written: no ACK leaves.
     pub(crate) journal_failing: bool,
-    /// A foreign DHCP server that was heard in the last two minutes.
-    pub(crate) foreign_server: Option<Ipv4Addr>,
+    /// A foreign DHCP server that was heard of in the last two minutes.
+    pub(crate) foreign_server: Option<ForeignChoice>,
     /// Kinds of devices that got leases; counts only.
     pub(crate) kinds: dhcp::fingerprint::KindCounts,
     /// Addresses taken of each class's pools: subnet, class, how many.
@@ -72,27 +73,19 @@ pub(crate) struct DhcpView {
     pub(crate) circuits: Vec<CircuitUse>,
 }
 
+/// Another server, as a client says that takes its offer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ForeignChoice {
+    /// Its identifier (option 54).
+    pub(crate) server: Ipv4Addr,
+    /// The client's relay agent.
+    pub(crate) relay: Option<Ipv4Addr>,
+    /// The client's port, for operators.
+    pub(crate) port: Option<String>,
+}
+
 /// Pool, change, how many leases so far.
 pub(crate) type PoolChanges = Vec<(String, LeaseChange, u64)>;
-
-/// A name that DNS should know, or no longer.
-#[derive(Clone, Debug)]
-pub(crate) enum NameChange {
-    /// The client at the address is called so until the moment.
-    Set(HostName, Ipv4Addr, Timestamp),
-    /// Nobody is there.
-    Remove(Ipv4Addr),
-}
-
-impl NameChange {
-    /// What a lease says about its client's name.
-    pub(crate) fn of(lease: &Lease) -> Option<Self> {
-        match (lease.state, &lease.host_name) {
-            (LeaseState::Bound, Some(name)) => Some(Self::Set(name.clone(), lease.address, lease.expires)),
-            _ => None,
-        }
-    }
-}
 
 /// Work for a thread that has an engine `E`, between two batches.
 pub(crate) type Command<E> = Box<dyn FnOnce(&mut E, Timestamp) + Send>;
@@ -123,7 +116,7 @@ pub(crate) struct DhcpService {
     unique: UniqueClients,
     changes: LeaseChangeCounts,
     /// The foreign server heard last, and when.
-    foreign: Option<(Ipv4Addr, Timestamp)>,
+    foreign: Option<(ForeignChoice, Timestamp)>,
     /// Of the batch in hand.
     saves: Vec<Lease>,
     replies_now: Vec<Addressed>,
@@ -284,9 +277,11 @@ impl DhcpService {
             DhcpEvent::Expired { lease } => (LeaseChange::Expired, lease),
             DhcpEvent::Declined { lease } => (LeaseChange::Declined, lease),
             DhcpEvent::PoolExhausted { .. } => return,
-            DhcpEvent::ForeignServer { server, relay, interface, .. } => {
+            DhcpEvent::ForeignServer { server, relay, interface, circuit_id, remote_id, .. } => {
                 tracing::warn!(%server, %relay, interface, "another DHCP server answers clients");
-                self.foreign = Some((server, self.clock.now()));
+                let relay = Some(relay).filter(|relay| !relay.is_unspecified());
+                let port = port_text(&remote_id, &circuit_id);
+                self.foreign = Some((ForeignChoice { server, relay, port }, self.clock.now()));
                 return;
             }
         };
@@ -294,23 +289,13 @@ impl DhcpService {
             self.unique.add(&lease.client);
         }
         self.changes.add(lease.subnet, change);
-        self.tell_names(change, &lease);
+        // DNS loops without ever waiting for DHCP, so this send never waits long; a stopped DNS is nobody's loss.
+        if let Some(name) = NameChange::after(change, &lease) {
+            let _ = self.channels.names.blocking_send(name);
+        }
         if self.channels.events.receiver_count() > 0 {
             // Watchers that are too slow are told how many they missed.
             let _ = self.channels.events.send(LeaseEvent::V4(change, lease));
-        }
-    }
-
-    /// DNS loops without ever waiting for DHCP, so this send never waits long; a stopped DNS is nobody's loss.
-    fn tell_names(&self, change: LeaseChange, lease: &Lease) {
-        let change = match change {
-            LeaseChange::Granted | LeaseChange::Renewed => NameChange::of(lease),
-            LeaseChange::Released | LeaseChange::Expired | LeaseChange::Declined => {
-                lease.host_name.is_some().then_some(NameChange::Remove(lease.address))
-            }
-        };
-        if let Some(change) = change {
-            let _ = self.channels.names.blocking_send(change);
         }
     }
 
@@ -329,7 +314,11 @@ impl DhcpService {
             send_errors: self.sender.errors(),
             commits: commit.commits.load(Ordering::Relaxed),
             journal_failing: commit.is_failing.load(Ordering::Relaxed),
-            foreign_server: self.foreign.filter(|(_, at)| now.since(*at) < FOREIGN_SHOWN).map(|(server, _)| server),
+            foreign_server: self
+                .foreign
+                .as_ref()
+                .filter(|(_, at)| now.since(*at) < FOREIGN_SHOWN)
+                .map(|(choice, _)| choice.clone()),
             kinds: *self.engine.fingerprints(),
             classes: self
                 .engine
@@ -356,7 +345,7 @@ pub(crate) fn pool_changes(counts: &LeaseChangeCounts, pools: impl Iterator<Item
 #[cfg(test)]
 mod tests {
     use dhcp::{Settings, SubnetSettings};
-    use model::Mac;
+    use model::{LeaseState, Mac};
     use rand::SeedableRng;
     use rand_chacha::ChaCha12Rng;
     use store::{Mode, StateDir};

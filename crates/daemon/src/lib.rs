@@ -21,6 +21,7 @@ mod http_service;
 mod incidents;
 mod ipv6;
 mod ipv6_reload;
+mod lease_names;
 mod lease_news;
 mod link_socket;
 mod links6;

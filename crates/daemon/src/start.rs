@@ -29,7 +29,7 @@ use tokio::{
 use crate::{
     clock::Clock,
     control::{self, Control},
-    dhcp_service::{COMMANDS_MAX, DhcpChannels, DhcpService, NameChange},
+    dhcp_service::{COMMANDS_MAX, DhcpChannels, DhcpService},
     dns::{
         CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, TeamFileError, TrustAnchorError,
         load_team_files, raise_descriptor_limit, restore, thread_count, trust_anchors,
@@ -39,6 +39,7 @@ use crate::{
     http_service::BoundedListener,
     incidents::IncidentBook,
     ipv6::Ipv6,
+    lease_names::recovered_names,
     log::{
         Batch, Intake, IntakeCounters, LogTls, LogView, LogWriter, Places, QUEUE_BATCHES_MAX, StreamIntake,
         bind_datagrams, bind_stream, stream_threads,
@@ -325,7 +326,9 @@ pub fn start(
     let probe_sockets = ProbeSockets::open();
     say_what_is_not_served(&services, &probe_sockets);
     let (events, _) = broadcast::channel(control::EVENTS_MAX);
-    let ipv6 = Ipv6::start(&services, &listen.dhcp6, &state, &clock, seed.wrapping_add(2), &events, &stop)?;
+    let (names, names_receiver) = mpsc::channel(NAMES_MAX);
+    let tell = (&names, &events);
+    let ipv6 = Ipv6::start(&services, &listen.dhcp6, &state, &clock, seed.wrapping_add(2), tell, &stop)?;
     let commands6 = ipv6.reload.dhcp.clone();
     addresses.dhcp6.clone_from(&ipv6.addresses);
     let adjust = adjustment(&clock, &sockets.direct, probe_sockets.can_probe());
@@ -337,7 +340,6 @@ pub fn start(
     let mut dhcp_engine = dhcp::Engine::new(dhcp_settings, seed)?;
     let recovered =
         Recovered { leases: leases.len() + ipv6.leases, telemetry_records: recovery.logs + recovery.samples };
-    let (names, names_receiver) = mpsc::channel(NAMES_MAX);
     let mut dns_settings = services.dns;
     dns_settings.own_addresses = [&addresses.dns[..], &addresses.dns_tls, &addresses.dns_https].concat();
     if let Some(designated) = &mut dns_settings.designated {
@@ -347,10 +349,8 @@ pub fn start(
     dns_settings.patience_factor = clock.speed().ceil() as u32;
     let mut dns_engine = dns::Engine::new(dns_settings, seed.wrapping_add(1))?;
     restore(&mut dns_engine, &state, now);
-    for lease in leases.iter().filter(|lease| lease.is_active(now)) {
-        if let Some(NameChange::Set(name, address, expires)) = NameChange::of(lease) {
-            dns_engine.set_client_name(now, &name, address, expires);
-        }
+    for name in recovered_names(&leases, now).into_iter().chain(ipv6.names) {
+        name.apply(&mut dns_engine, now);
     }
     dhcp_engine.restore_all(leases, now);
 

@@ -66,7 +66,7 @@ impl Engine {
         if !request.is_for_us() {
             self.withdraw_offer_to(request);
             if let Some(server) = request.view.address_option(code::SERVER_IDENTIFIER) {
-                self.note_foreign(request.now, server, request.mac, request.view.giaddr(), request.origin.interface);
+                self.on_foreign_choice(request, server);
             }
             return Err(Drop::NotForUs);
         }

@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
     time::Duration,
 };
 
@@ -10,7 +9,7 @@ use model::{Severity, Snapshot};
 use watch::{AlertBook, Condition, Subject};
 
 use super::DeviceConditions;
-use crate::publisher::Seen;
+use crate::{dhcp_service::ForeignChoice, publisher::Seen};
 
 /// A pool this full, in hundredths, begins an alert; it ends below [`POOL_CALM_PERCENT`].
 const POOL_FULL_PERCENT: u64 = 85;
@@ -86,30 +85,38 @@ fn upstreams(seen: &Seen) -> Vec<Condition> {
 
 /// Other DHCP servers, overheard on a link or named by clients that took their offers; the views bound how many.
 fn foreign_servers(seen: &Seen) -> Vec<Condition> {
-    let overheard = seen.rogue.servers.iter();
-    let there: BTreeMap<_, _> = overheard.map(|one| ((one.server, &one.interface), one.mac)).collect();
-    let by_client = seen.dhcp.foreign_server;
-    let claimed = by_client.filter(|server| there.keys().all(|(overheard, _)| overheard != server)).map(claimed_server);
-    let there = there.iter().map(|((server, interface), mac)| {
+    let mut there = BTreeMap::new();
+    for (one, port) in &seen.rogue.servers {
+        let find = match port {
+            Some(port) => format!("its MAC {} had a lease behind {port}: shut that port", one.mac),
+            None => format!("find the port by its MAC {} in the switches' tables and shut it", one.mac),
+        };
+        there.insert((one.server, one.interface.as_str()), find);
+    }
+    let is_heard = |server| there.keys().any(|(heard, _)| *heard == server);
+    let claimed = seen.dhcp.foreign_server.as_ref().filter(|choice| !is_heard(choice.server)).map(claimed_server);
+    let mut conditions: Vec<_> = claimed.into_iter().collect();
+    conditions.extend(there.into_iter().map(|((server, interface), find)| {
         let says = format!("another DHCP server, {server}, answers clients on {interface}");
-        let place = format!("DHCP server {server} on {interface}");
-        let public = condition(FOREIGN_SERVER, place, Severity::Error, says, &find_server("its MAC"));
-        Condition { remedy_for_operators: Some(find_server(&format!("its MAC {mac}"))), ..public }
-    });
-    there.chain(claimed).collect()
+        foreign_server(format!("DHCP server {server} on {interface}"), says, &find)
+    }));
+    conditions
 }
 
 /// A server that a client says it takes an offer of. Anybody may say so of any address, so all such claims are one place
 /// and one alert: made-up servers must not drown what else is wrong.
-fn claimed_server(server: Ipv4Addr) -> Condition {
-    let says = format!("another DHCP server, {server}, answers clients");
-    let place = "DHCP server named by clients".to_owned();
-    let remedy = find_server("its MAC");
-    Condition { calm: CLAIM_CALM, ..condition(FOREIGN_SERVER, place, Severity::Error, says, &remedy) }
+fn claimed_server(choice: &ForeignChoice) -> Condition {
+    let behind = choice.relay.map(|relay| format!(" behind the relay agent {relay}")).unwrap_or_default();
+    let near = choice.port.as_ref().map(|port| format!("; a client at {port} took its offer")).unwrap_or_default();
+    let says = format!("another DHCP server, {}, answers clients{behind}", choice.server);
+    let find = format!("find the port by its MAC in the switches' tables and shut it{near}");
+    Condition { calm: CLAIM_CALM, ..foreign_server("DHCP server named by clients".to_owned(), says, &find) }
 }
 
-fn find_server(by: &str) -> String {
-    format!("find the port by {by} in the switches' tables and shut it; turn on DHCP snooping")
+fn foreign_server(place: String, says: String, find: &str) -> Condition {
+    let remedy = "find the port by its MAC in the switches' tables and shut it; turn on DHCP snooping";
+    let public = condition(FOREIGN_SERVER, place, Severity::Error, says, remedy);
+    Condition { remedy_for_operators: Some(format!("{find}; turn on DHCP snooping")), ..public }
 }
 
 /// Hosts on addresses that they have no lease for; the view bounds how many.
@@ -191,6 +198,8 @@ fn percent(part: u64, whole: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use model::Timestamp;
     use watch::{AlertChange, Damping};
 
@@ -204,7 +213,8 @@ mod tests {
         for tick in 0..120_u8 {
             let now = Timestamp::from_secs(1_568_595_600 + 2 * i64::from(tick));
             let is_pause = (30..90).contains(&tick);
-            let claim = claimed_server(Ipv4Addr::new(203, 0, 113, tick));
+            let server = Ipv4Addr::new(203, 0, 113, tick);
+            let claim = claimed_server(&ForeignChoice { server, relay: None, port: None });
             let changes = alerts.observe(now, if is_pause { Vec::new() } else { vec![claim] });
             told += changes.iter().filter(|change| matches!(change, AlertChange::Tell(_))).count();
         }

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use model::LeaseState;
 
-use super::{Bench, HOUR, SERVER, attendee, crew, example, kind, sender};
+use super::{Bench, HOUR, SERVER, attendee, crew, example, kind, mac, sender};
 use crate::{
     ClassSettings, DhcpEvent, Limits, Match, PoolSettings, Probe, ProbeSettings, Settings,
     client::{self, Request},
@@ -328,6 +328,37 @@ fn rapid_commit_waits_for_the_probe() {
     assert_eq!(kind(bench.select(&sender(1), attendee(10))), Some(MessageType::Ack));
     assert_eq!(kind(bench.send(&discover)), Some(MessageType::Ack), "its own address now");
     assert_eq!(attendee(10), Ipv4Addr::new(198, 51, 100, 10));
+}
+
+/// Where another server is, as far as can be known: the client that took its offer says behind which port it was, and
+/// the server's machine may have had a lease of its own.
+#[test]
+fn where_a_rogue_server_may_be() {
+    let mut bench = Bench::example();
+    let port = |circuit_id: &[u8]| RelayAgentInformation {
+        circuit_id: circuit_id.to_vec(),
+        remote_id: b"sw-1".to_vec(),
+        ..RelayAgentInformation::default()
+    };
+    let (first, second) = (port(b"ge-0/0/7").encode(), port(b"ge-0/0/8").encode());
+    let rogue = Ipv4Addr::new(192, 0, 2, 66);
+    let victim = sender(1).relayed(attendee(1), &first);
+    bench.send(&client::request(&victim, Request::Selecting { address: attendee(10), server: rogue }));
+    let told = bench.events().into_iter().find_map(|event| match event {
+        DhcpEvent::ForeignServer { server, heard_from, relay, circuit_id, remote_id, .. } => {
+            Some((*server, *heard_from, *relay, circuit_id.to_vec(), remote_id.to_vec()))
+        }
+        _ => None,
+    });
+    let expected = (rogue, Some(mac(1)), attendee(1), b"ge-0/0/7".to_vec(), b"sw-1".to_vec());
+    assert_eq!(told, Some(expected));
+
+    assert_eq!(bench.engine.lease_with_port(mac(2)), None);
+    bench.bind(&sender(2));
+    assert_eq!(bench.engine.lease_with_port(mac(2)), None, "direct: no port");
+    bench.pass(Duration::from_secs(1));
+    bench.bind(&sender(2).relayed(attendee(1), &second));
+    assert_eq!(*bench.engine.lease_with_port(mac(2)).unwrap().circuit_id, *b"ge-0/0/8");
 }
 
 /// A server that goes by several names, or whose relay agent calls it by its own (RFC 5107), is no other server.

@@ -15,6 +15,7 @@ mod dns_validation;
 mod event;
 mod feeds;
 mod flows;
+mod hostile;
 mod ipv6;
 mod load;
 mod log_feeds;
