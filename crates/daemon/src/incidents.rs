@@ -8,7 +8,10 @@ use watch::{Alert, AlertChange, AlertState, Reachability, Rule, Silence};
 
 use crate::{
     publisher::Seen,
-    watch::{AlertDesk, DeviceConditions, PlannedPorts, Readings, agent_readings, of_agents, of_services},
+    watch::{
+        AlertDesk, DeviceConditions, DriftLook, PlannedPorts, Readings, agent_readings, of_agents, of_services,
+        of_traps,
+    },
 };
 
 /// Alerts on the page; the rest is counted.
@@ -22,6 +25,7 @@ pub(crate) struct IncidentBook {
     readings: Readings,
     devices: DeviceConditions,
     planned: PlannedPorts,
+    drift: DriftLook,
 }
 
 impl IncidentBook {
@@ -31,8 +35,9 @@ impl IncidentBook {
         rules: Vec<Rule>,
         devices: DeviceConditions,
         planned: PlannedPorts,
+        drift: DriftLook,
     ) -> Self {
-        Self { book, desk, rules, readings: Readings::default(), devices, planned }
+        Self { book, desk, rules, readings: Readings::default(), devices, planned, drift }
     }
 
     /// One sentence for each incident that is open.
@@ -57,8 +62,11 @@ impl IncidentBook {
         readings.extend(agent_readings(&self.devices, &self.planned, &seen.agents));
         let desk = Arc::clone(&self.desk);
         let mut alerts = desk.book();
-        let mut conditions = of_services(&alerts, &self.devices, snapshot, seen);
         let targets = &seen.watch.targets;
+        let drifts = self.drift.conditions(now, &self.devices, &seen.agents, targets);
+        let mut conditions = of_services(&alerts, &self.devices, snapshot, seen, &|mac| self.drift.locate(mac));
+        conditions.extend(drifts);
+        conditions.extend(of_traps(now, &self.devices, &seen.traps));
         conditions.extend(self.devices.conditions(targets));
         conditions.extend(of_agents(now, &self.devices, &self.planned, &seen.agents, targets));
         for rule in &self.rules {

@@ -47,7 +47,10 @@ use crate::{
     reload::{Adjustment, ReloadSource, Reloader},
     rogue_watch::RogueWatch,
     udp::BatchSocket,
-    watch::{AlertDesk, DeviceConditions, Outlets, PingService, PlannedPorts, SnmpService, SnmpView, WatchView},
+    watch::{
+        AlertDesk, DeviceConditions, DriftLook, Outlets, PingService, PlannedPorts, SharedTraps, SnmpService, SnmpView,
+        WatchView,
+    },
 };
 
 /// Names of clients that may wait for DNS.
@@ -391,7 +394,15 @@ pub fn start(
         target.was_seen = desk.beside().devices_seen.contains(&target.device);
     }
     let agent_views = SnmpView::default();
-    let snmp = SnmpService::open(services.watch.snmp.clone(), &clock, Arc::clone(&agent_views), Arc::clone(&stop));
+    let traps = SharedTraps::default();
+    let snmp = SnmpService::open(
+        services.watch.snmp.clone(),
+        &clock,
+        Arc::clone(&agent_views),
+        Arc::clone(&traps),
+        Arc::clone(&stop),
+    );
+    let site = services.watch.snmp.as_ref().map(|snmp| snmp.site.clone()).unwrap_or_default();
     let planned = services.watch.snmp.as_ref().map_or_else(PlannedPorts::default, |snmp| PlannedPorts {
         speeds_mbps: snmp.speeds_mbps.clone(),
         interval: snmp.interval,
@@ -408,6 +419,7 @@ pub fn start(
         rogue: rogue.view.clone(),
         watch: watch_view,
         agents: agent_views,
+        traps,
         planned: Arc::new(planned.clone()),
         remote_write: services.remote_write.as_ref().map(|_| Arc::new(RemoteWriteView::default())),
     };
@@ -420,7 +432,14 @@ pub fn start(
         .transpose()?
         .flatten();
     let WatchSettings { topology, places, rules, outlets, duties, .. } = services.watch;
-    let incidents = IncidentBook::new(Some(book), desk, rules, DeviceConditions { topology, places }, planned);
+    let incidents = IncidentBook::new(
+        Some(book),
+        desk,
+        rules,
+        DeviceConditions { topology, places },
+        planned,
+        DriftLook::new(site),
+    );
     // A rehearsal's alerts wake nobody.
     let is_rehearsal = matches!(clock, Clock::Rehearsal { .. });
     let outlets = if is_rehearsal { Vec::new() } else { outlets };

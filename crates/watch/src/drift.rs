@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
 };
 
 use model::{DeviceId, Mac, PortRef, Severity};
@@ -24,6 +25,8 @@ pub struct PlannedSite {
     pub devices: BTreeMap<DeviceId, PlannedDevice>,
     /// The port at the other end of each port's cable, both ways; injectors between are passed over.
     pub links: BTreeMap<PortRef, PortRef>,
+    /// Ports that the plan does not name: it only says what their device hangs on.
+    pub guessed: BTreeSet<PortRef>,
     /// VLANs of ports where the plan states them.
     pub vlans: BTreeMap<PortRef, PlannedVlans>,
     /// Ports that feed a planned device by PoE.
@@ -68,7 +71,7 @@ pub struct Observed {
     /// Serial number and model of its chassis (ENTITY-MIB, RFC 6933); one a member of a stack.
     pub chassis: Vec<(String, String)>,
     /// Port by learned MAC address (BRIDGE-MIB, Q-BRIDGE-MIB). Personal data: never shown, stored or exported.
-    pub stations: BTreeMap<Mac, String>,
+    pub stations: Arc<BTreeMap<Mac, String>>,
 }
 
 /// A port, as it is.
@@ -202,7 +205,8 @@ impl<'a> Look<'a> {
         seen: &ObservedPort,
         heard: &BTreeMap<&'a DeviceId, PortRef>,
     ) -> Option<Drift> {
-        let peer = self.planned.links.get(port)?;
+        // The other end, which the plan names, tells.
+        let peer = self.planned.links.get(port).filter(|_| !self.planned.guessed.contains(port))?;
         let agent = self.observed.get(&port.device)?;
         if !seen.is_up {
             return self.dark(port, peer, heard);
@@ -269,6 +273,9 @@ impl<'a> Look<'a> {
 
     /// The right device, by another of its ports.
     fn far_end(&self, port: &PortRef, peer: &PortRef, neighbour: &Neighbour) -> Option<Drift> {
+        if self.planned.guessed.contains(peer) {
+            return None;
+        }
         let ports = &self.planned.devices.get(&peer.device)?.ports;
         let names = &neighbour.remote_ports;
         if names.iter().any(|name| is_same_port(name, &peer.port)) {
@@ -319,6 +326,11 @@ impl<'a> Look<'a> {
         }
         let place = port.unwrap_or_else(|| PortRef { device: device.clone(), port: neighbour.port.clone() });
         let id = self.identify(neighbour).filter(|id| *id != device);
+        // Whatever port of ours it is that the plan does not name, it leads there.
+        let is_guessed = |(port, end): (&PortRef, &PortRef)| port.device == *device && Some(&end.device) == id;
+        if self.planned.links.iter().filter(|(port, _)| self.planned.guessed.contains(*port)).any(is_guessed) {
+            return None;
+        }
         let planned = id.and_then(|id| self.ports_to(id).next().cloned());
         if let (Some(id), Some(planned)) = (id, planned) {
             return Some(Drift {
@@ -353,7 +365,9 @@ impl<'a> Look<'a> {
 
     /// Ports of other devices that lead to `device`.
     fn ports_to(&self, device: &'a DeviceId) -> impl Iterator<Item = &'a PortRef> {
-        self.planned.links.iter().filter(move |(_, end)| end.device == *device).map(|(port, _)| port)
+        let planned = self.planned;
+        let named = planned.links.iter().filter(move |(port, _)| !planned.guessed.contains(*port));
+        named.filter(move |(_, end)| end.device == *device).map(|(port, _)| port)
     }
 
     fn place_of(&self, device: &DeviceId) -> Option<PortRef> {

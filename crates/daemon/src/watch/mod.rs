@@ -2,6 +2,7 @@
 
 mod alert_desk;
 mod devices;
+mod drift_conditions;
 mod icmp_socket;
 mod neighbours;
 mod outlets;
@@ -10,15 +11,20 @@ mod readings;
 mod secret;
 mod service_conditions;
 mod snmp_conditions;
+mod snmp_facts;
 mod snmp_poll;
 mod snmp_service;
+mod snmp_traps;
 
 pub(crate) use alert_desk::AlertDesk;
 pub(crate) use devices::DeviceConditions;
+pub(crate) use drift_conditions::DriftLook;
 pub(crate) use outlets::{Outcome, OutletCounters, Outlets, http_agent, outcome};
 pub(crate) use ping_service::{PingService, WatchView};
 pub(crate) use readings::Readings;
 pub(crate) use secret::read_secret;
 pub(crate) use service_conditions::of_services;
-pub(crate) use snmp_conditions::{AgentViews, PlannedPorts, agent_readings, of_agents, planned_ports};
+pub(crate) use snmp_conditions::{AgentViews, PlannedPorts, agent_readings, of_agents, of_traps, planned_ports};
+pub(crate) use snmp_facts::Figure;
 pub(crate) use snmp_service::{SnmpService, SnmpView};
+pub(crate) use snmp_traps::{SharedTraps, TrapKind, TrapView};

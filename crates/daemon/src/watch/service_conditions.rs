@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Severity, Snapshot};
+use model::{Mac, PortRef, Severity, Snapshot};
 use watch::{AlertBook, Condition, Subject};
 
 use super::DeviceConditions;
@@ -24,11 +24,12 @@ pub(crate) fn of_services(
     devices: &DeviceConditions,
     snapshot: &Snapshot,
     seen: &Seen,
+    locate: &dyn Fn(Mac) -> Option<PortRef>,
 ) -> Vec<Condition> {
     let mut conditions = pools(alerts, snapshot);
     conditions.extend(access_points(alerts, devices, snapshot));
     conditions.extend(upstreams(seen));
-    conditions.extend(foreign_servers(seen));
+    conditions.extend(foreign_servers(seen, devices, locate));
     conditions.extend(squatters(seen));
     conditions.extend(foreign_routers(seen));
     conditions.extend(state_directory(seen));
@@ -81,7 +82,7 @@ fn upstreams(seen: &Seen) -> Vec<Condition> {
 }
 
 /// Other DHCP servers, overheard on a link or named by clients that took their offers; the views bound how many.
-fn foreign_servers(seen: &Seen) -> Vec<Condition> {
+fn foreign_servers(seen: &Seen, devices: &DeviceConditions, locate: &dyn Fn(Mac) -> Option<PortRef>) -> Vec<Condition> {
     let overheard = seen.rogue.servers.iter();
     let mut there: BTreeMap<_, _> =
         overheard.map(|one| ((one.server, Some(one.interface.clone())), Some(one.mac))).collect();
@@ -91,12 +92,16 @@ fn foreign_servers(seen: &Seen) -> Vec<Condition> {
     }
     let there = there.into_iter().map(|((server, interface), mac)| {
         let on = interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
-        let says = format!("another DHCP server, {server}, answers clients{on}");
+        let port = mac.and_then(locate);
+        let at = port.as_ref().map(|port| format!("; it hangs on {port}")).unwrap_or_default();
+        let says = format!("another DHCP server, {server}, answers clients{on}{at}");
         let remedy =
             |mac: &str| format!("find the port by {mac} in the switches' tables and shut it; turn on DHCP snooping");
         let for_operators = mac.map(|mac| remedy(&format!("its MAC {mac}")));
         let place = format!("DHCP server {server}{on}");
         let public = condition("dhcp-foreign-server", place, Severity::Error, says, &remedy("its MAC"));
+        let subject = port.map(|port| Subject { port: Some(port.clone()), ..devices.subject(&port.device) });
+        let public = Condition { subject: subject.unwrap_or_default(), ..public };
         Condition { remedy_for_operators: for_operators, ..public }
     });
     there.collect()

@@ -24,7 +24,8 @@ fn planned() -> PlannedSite {
     devices.get_mut("ap-1").unwrap().mac = Some(AP_MAC);
     let links = [("sw-1:Gi1", "ap-1:eth0"), ("sw-1:Gi2", "ap-2:eth0"), ("sw-1:Gi24", "core:Gi1")];
     let both = links.iter().flat_map(|(a, b)| [(port(a), port(b)), (port(b), port(a))]);
-    PlannedSite { devices, links: both.collect(), vlans: BTreeMap::new(), powered: [port("sw-1:Gi1")].into() }
+    let powered = [port("sw-1:Gi1")].into();
+    PlannedSite { devices, links: both.collect(), powered, ..PlannedSite::default() }
 }
 
 fn neighbour(at: &str, name: &str, remote: &str) -> Neighbour {
@@ -84,6 +85,16 @@ fn cables_as_planned_are_no_drift() {
     // Laptops that speak LLDP are no gear.
     check(|seen| seen.neighbours.push(Neighbour { is_gear: false, ..neighbour("Gi3", "laptop", "en0") }), &[]);
     check(|seen| *seen = Observed::default(), &[]);
+}
+
+#[test]
+fn a_port_that_the_plan_does_not_name_is_not_judged() {
+    let mut planned = planned();
+    planned.guessed = [port("core:Gi1")].into();
+    let mut seen = switch();
+    seen.neighbours[2].remote_ports = vec!["Gi2".to_owned()];
+    let core = Observed { neighbours: vec![neighbour("Gi2", "sw-1", "Gi24")], ..switch() };
+    check_with(&planned, &[("sw-1", seen), ("core", core)], &["sw-1", "core", "ap-1", "ap-2"], &[]);
 }
 
 #[test]
@@ -149,7 +160,7 @@ fn an_access_point_without_its_cable_is_on_the_air() {
     let wireless = ("access-point-wireless-uplink", says);
     check(|seen| (quiet(seen), dark(seen)).0, &[wireless]);
     let over = format!("{says} over ap-2");
-    let learned = |at: &str| [(AP_MAC, at.to_owned())].into();
+    let learned = |at: &str| Arc::new([(AP_MAC, at.to_owned())].into());
     check(|seen| (quiet(seen), seen.stations = learned("Gi2")).0, &[("access-point-wireless-uplink", over.as_str())]);
     check(|seen| (quiet(seen), seen.stations = learned("Gi1")).0, &[]);
     check(
@@ -165,15 +176,15 @@ fn an_access_point_without_its_cable_is_on_the_air() {
 
 #[test]
 fn an_address_is_where_no_further_switch_learns_it() {
-    let core = Observed { stations: [(AP_MAC, "Gi1".to_owned())].into(), ..Observed::default() };
-    let access = Observed { stations: [(AP_MAC, "Gi3".to_owned())].into(), ..switch() };
+    let core = Observed { stations: Arc::new([(AP_MAC, "Gi1".to_owned())].into()), ..Observed::default() };
+    let access = Observed { stations: Arc::new([(AP_MAC, "Gi3".to_owned())].into()), ..switch() };
     let at = |observed: &[(&str, &Observed)]| {
         let observed = observed.iter().map(|(device, seen)| ((*device).into(), (*seen).clone())).collect();
         locate(&planned(), &observed, AP_MAC)
     };
     assert_eq!(at(&[("core", &core), ("sw-1", &access)]), Some(port("sw-1:Gi3")));
     assert_eq!(at(&[("core", &core), ("sw-1", &switch())]), Some(port("core:Gi1")), "sw-1 learns nothing");
-    let twice = Observed { stations: [(AP_MAC, "Gi2".to_owned())].into(), ..Observed::default() };
+    let twice = Observed { stations: Arc::new([(AP_MAC, "Gi2".to_owned())].into()), ..Observed::default() };
     assert_eq!(at(&[("core", &twice), ("sw-1", &access)]), None, "two places are none");
     assert_eq!(at(&[]), None);
 }
