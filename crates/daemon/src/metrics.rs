@@ -10,7 +10,7 @@ use crate::{
     flows::flow_metrics,
     metrics6,
     publisher::{Seen, metric},
-    watch::{OutletCounters, planned_ports},
+    watch::{Figure, OutletCounters, planned_ports},
 };
 
 /// All metrics, those of one name together.
@@ -122,6 +122,16 @@ fn watched(seen: &Seen, metrics: &mut Vec<Metric>) {
 fn agents(seen: &Seen, metrics: &mut Vec<Metric>) {
     let mut outcomes = [("answered", 0), ("timeout", 0), ("refused", 0)];
     let (mut rates, mut others) = (Vec::new(), Vec::new());
+    let traps = &seen.traps;
+    for (kind, count) in &traps.counts {
+        let help = "SNMP traps and informs of planned devices";
+        metrics.push(counter("hotstage_snmp_traps_total", help, &[("kind", kind.name())], *count));
+    }
+    let is_any = !traps.counts.is_empty() || traps.foreign + traps.refused > 0;
+    for (reason, count) in [("foreign", traps.foreign), ("refused", traps.refused)].into_iter().filter(|_| is_any) {
+        let help = "SNMP messages at the trap address of senders not in the plan, or without the right secret";
+        metrics.push(counter("hotstage_snmp_traps_dropped_total", help, &[("reason", reason)], count));
+    }
     for (device, view) in &seen.agents {
         outcomes[0].1 += view.polls - view.timeouts - view.refused;
         outcomes[1].1 += view.timeouts;
@@ -143,6 +153,18 @@ fn agents(seen: &Seen, metrics: &mut Vec<Metric>) {
             view.answered.map(|_| view.took.as_secs_f64()),
         );
         add("hotstage_device_celsius", "Hottest sensor of the device", view.celsius_max);
+        let own = |name: &str| {
+            let is_it = |(metric, of, _): &&Figure| *metric == name && of.is_empty();
+            view.figures.iter().find(is_it).map(|(.., value)| value / 100.0)
+        };
+        add("hotstage_device_cpu_ratio", "Share of the device's processor that is in use", own("cpu_used_percent"));
+        add("hotstage_device_storage_ratio", "Share of the device's fullest disk", own("storage_used_percent"));
+        let napt = view.figures.iter().filter(|(metric, ..)| *metric == "napt_entries");
+        add(
+            "hotstage_device_napt_entries",
+            "Entries of the router's NAPT tables",
+            napt.map(|(.., value)| *value).reduce(|a, b| a + b),
+        );
         add(
             "hotstage_device_poe_watts",
             "Watts that the device gives over PoE",

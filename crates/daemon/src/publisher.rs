@@ -23,7 +23,7 @@ use crate::{
     page_reload::{PlannedPage, WantedPage, replace_plan},
     probe::ProbeView,
     rogue_watch::{RogueSeen, RogueView},
-    watch::{AgentViews, Outlets, PlannedPorts, SnmpView, WatchView, planned_ports},
+    watch::{AgentViews, Outlets, PlannedPorts, SharedTraps, SnmpView, TrapView, WatchView, planned_ports},
 };
 
 /// Points of history kept; when full, every other one is dropped.
@@ -43,6 +43,7 @@ pub(crate) struct Views {
     pub(crate) rogue: RogueView,
     pub(crate) watch: Arc<Mutex<WatchView>>,
     pub(crate) agents: SnmpView,
+    pub(crate) traps: SharedTraps,
     pub(crate) planned: Arc<PlannedPorts>,
     pub(crate) feeds: FeedViews,
     pub(crate) flows: FlowViews,
@@ -60,6 +61,7 @@ pub(crate) struct Seen {
     pub(crate) rogue: RogueSeen,
     pub(crate) watch: WatchView,
     pub(crate) agents: AgentViews,
+    pub(crate) traps: TrapView,
     pub(crate) planned: Arc<PlannedPorts>,
     pub(crate) feeds: FeedViews,
     /// `None` = nobody listens for flows.
@@ -69,6 +71,7 @@ pub(crate) struct Seen {
 impl Views {
     pub(crate) fn read(&self) -> Seen {
         Seen {
+            traps: self.traps.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             dhcp: self.dhcp.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             dns: self.dns.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             log: self.log.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -338,6 +341,18 @@ fn samples(snapshot: &Snapshot, seen: &Seen) -> Vec<Sample> {
                     add(name, format!("port:{reference}"), value);
                 }
             }
+        }
+        for (metric, of, value) in &view.figures {
+            // Of what the plan does not name, nothing is kept: the number of series is the plan's.
+            let subject = match *metric {
+                "napt_entries" => format!("port:{device}:{of}"),
+                _ if of.is_empty() => format!("device:{device}"),
+                _ => match snapshot.access_points.iter().find(|known| known.device.as_str().eq_ignore_ascii_case(of)) {
+                    Some(known) => format!("ap:{}", known.device),
+                    None => continue,
+                },
+            };
+            add(metric, subject, *value);
         }
         let subject = format!("device:{device}");
         for (name, value) in

@@ -51,7 +51,8 @@ use crate::{
     rogue_watch::RogueWatch,
     udp::BatchSocket,
     watch::{
-        AlertDesk, AlertHands, DeviceConditions, Outlets, PingService, PlannedPorts, SnmpService, SnmpView, WatchView,
+        AlertDesk, AlertHands, DeviceConditions, DriftLook, Outlets, PingService, PlannedPorts, SharedTraps,
+        SnmpService, SnmpView, WatchView,
     },
 };
 
@@ -416,7 +417,15 @@ pub fn start(
         target.was_seen = desk.beside().devices_seen.contains(&target.device);
     }
     let agent_views = SnmpView::default();
-    let snmp = SnmpService::open(services.watch.snmp.clone(), &clock, Arc::clone(&agent_views), Arc::clone(&stop));
+    let traps = SharedTraps::default();
+    let snmp = SnmpService::open(
+        services.watch.snmp.clone(),
+        &clock,
+        Arc::clone(&agent_views),
+        Arc::clone(&traps),
+        Arc::clone(&stop),
+    );
+    let site = services.watch.snmp.as_ref().map(|snmp| snmp.site.clone()).unwrap_or_default();
     let planned = services.watch.snmp.as_ref().map_or_else(PlannedPorts::default, |snmp| PlannedPorts {
         speeds_mbps: snmp.speeds_mbps.clone(),
         interval: snmp.interval,
@@ -438,6 +447,7 @@ pub fn start(
         rogue: rogue.view.clone(),
         watch: watch_view,
         agents: agent_views,
+        traps,
         planned: Arc::new(planned.clone()),
         feeds: feed_views,
         flows: flows.as_ref().map(FlowService::view),
@@ -452,6 +462,7 @@ pub fn start(
         planned,
         roster.clone(),
         signs,
+        DriftLook::new(site),
     );
     // A rehearsal's alerts wake nobody.
     let is_rehearsal = matches!(clock, Clock::Rehearsal { .. });

@@ -315,6 +315,10 @@ fn routers_switches_and_access_points_are_asked_by_snmp() {
     assert_eq!(snmp.interval, std::time::Duration::from_secs(30));
     assert_eq!(snmp.credentials, SnmpCredentials::Community(SecretSource::Environment("SNMP".to_owned())));
     assert!(snmp.speeds_mbps.values().all(|mbps| *mbps > 0) && !snmp.speeds_mbps.is_empty());
+    // The injector between does not speak: what the access point hangs on is the switch or router behind it.
+    let (_, end) = snmp.site.links.iter().find(|(port, _)| port.device.as_str() == "ap-1").unwrap();
+    assert_eq!(end.device.as_str(), "edge");
+    assert!(snmp.site.devices["ap-1"].is_access_point && !snmp.site.devices.contains_key("poe-1"));
 }
 
 #[test]

@@ -478,6 +478,8 @@ pub struct Snmp {
     pub credentials: SnmpCredentials,
     /// Time between polls of a device.
     pub interval: Duration,
+    /// Where traps and informs are taken; `None` = nowhere.
+    pub traps: Option<SocketAddr>,
 }
 
 /// Who asks by SNMP.

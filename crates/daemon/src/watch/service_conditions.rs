@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Severity, Snapshot};
+use model::{Mac, PortRef, Severity, Snapshot};
 use watch::{AlertBook, Condition, Subject};
 
 use super::DeviceConditions;
@@ -27,11 +27,12 @@ pub(crate) fn of_services(
     devices: &DeviceConditions,
     snapshot: &Snapshot,
     seen: &Seen,
+    locate: &dyn Fn(Mac) -> Option<PortRef>,
 ) -> Vec<Condition> {
     let mut conditions = pools(alerts, snapshot);
     conditions.extend(access_points(alerts, devices, snapshot));
     conditions.extend(upstreams(seen));
-    conditions.extend(foreign_servers(seen));
+    conditions.extend(foreign_servers(seen, devices, locate));
     conditions.extend(squatters(seen));
     conditions.extend(foreign_routers(seen));
     conditions.extend(state_directory(seen));
@@ -84,21 +85,27 @@ fn upstreams(seen: &Seen) -> Vec<Condition> {
 }
 
 /// Other DHCP servers, overheard on a link or named by clients that took their offers; the views bound how many.
-fn foreign_servers(seen: &Seen) -> Vec<Condition> {
+/// Where is the port told: by the switches' tables of learned addresses (`locate`), else by option 82 of a lease.
+fn foreign_servers(seen: &Seen, devices: &DeviceConditions, locate: &dyn Fn(Mac) -> Option<PortRef>) -> Vec<Condition> {
     let mut there = BTreeMap::new();
-    for (one, port) in &seen.rogue.servers {
-        let find = match port {
-            Some(port) => format!("its MAC {} had a lease behind {port}: shut that port", one.mac),
-            None => format!("find the port by its MAC {} in the switches' tables and shut it", one.mac),
-        };
-        there.insert((one.server, one.interface.as_str()), find);
+    for (one, leased_behind) in &seen.rogue.servers {
+        there.insert((one.server, one.interface.as_str()), (one.mac, leased_behind));
     }
     let is_heard = |server| there.keys().any(|(heard, _)| *heard == server);
     let claimed = seen.dhcp.foreign_server.as_ref().filter(|choice| !is_heard(choice.server)).map(claimed_server);
     let mut conditions: Vec<_> = claimed.into_iter().collect();
-    conditions.extend(there.into_iter().map(|((server, interface), find)| {
-        let says = format!("another DHCP server, {server}, answers clients on {interface}");
-        foreign_server(format!("DHCP server {server} on {interface}"), says, &find)
+    conditions.extend(there.into_iter().map(|((server, interface), (mac, leased_behind))| {
+        let port = locate(mac);
+        let at = port.as_ref().map(|port| format!("; it hangs on {port}")).unwrap_or_default();
+        let says = format!("another DHCP server, {server}, answers clients on {interface}{at}");
+        let find = match (&port, leased_behind) {
+            (Some(port), _) => format!("its MAC {mac} was learned at {port}: shut that port"),
+            (None, Some(port)) => format!("its MAC {mac} had a lease behind {port}: shut that port"),
+            (None, None) => format!("find the port by its MAC {mac} in the switches' tables and shut it"),
+        };
+        let subject = port.map(|port| Subject { port: Some(port.clone()), ..devices.subject(&port.device) });
+        let public = foreign_server(format!("DHCP server {server} on {interface}"), says, &find);
+        Condition { subject: subject.unwrap_or_default(), ..public }
     }));
     conditions
 }

@@ -100,7 +100,8 @@ impl Build {
         {
             self.problems.add(&stated.at, "`interval` is not within 5 s and 10 min", "write `interval = \"10s\"`");
         }
-        Some(Snmp { credentials, interval })
+        let traps = table.traps.as_ref().map(|address| address.value);
+        Some(Snmp { credentials, interval, traps })
     }
 
     fn telemetry(&mut self, table: Option<&ServicesTable>) -> u64 {

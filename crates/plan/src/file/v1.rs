@@ -560,6 +560,8 @@ shape! {
         privacy: Option<At<Secret>>,
         /// Time between polls of a device, 5s to 10m. Default: 10s.
         interval: Option<At<Duration>>,
+        /// Where traps and informs are taken, e.g. `0.0.0.0:162`. Default: nowhere.
+        traps: Option<At<SocketAddr>>,
     }
 }
 
