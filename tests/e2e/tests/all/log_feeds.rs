@@ -124,7 +124,8 @@ fn rsyslog_takes_every_line_over_tls_also_after_it_was_away() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
     let (key, certificate) = (format!("{path}/rsyslog.key"), format!("{path}/rsyslog.pem"));
-    let subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+    let subject =
+        ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"];
     let request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
     output("openssl", &[&request[..], &subject, &["-keyout", &key, "-out", &certificate]].concat());
     let port = free_port();
@@ -330,7 +331,8 @@ fn a_link_that_a_switch_says_is_down_is_mailed_with_device_room_and_port() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().display().to_string();
     let (key, certificate) = (format!("{path}/mail.key"), format!("{path}/mail.pem"));
-    let subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+    let subject =
+        ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=CA:FALSE"];
     let request = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
     output("openssl", &[&request[..], &subject, &["-keyout", &key, "-out", &certificate]].concat());
     let port = free_port();
