@@ -154,9 +154,15 @@ pub(crate) fn open_network(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings)
 pub(crate) fn secret_in_plain_text(plan: &Plan, _: &Wiring<'_>, findings: &mut Findings) {
     let of_ssids = plan.ssids.values().map(|ssid| (format!("ssid {}", ssid.id), &ssid.passphrase, &ssid.at));
     let of_tunnels = plan.tunnels.iter().map(|tunnel| (format!("tunnel {}", tunnel.name), &tunnel.psk, &tunnel.at));
-    let of_feeds = plan.services.remote_write.iter();
-    let of_feeds = of_feeds.map(|feed| ("feed remote_write".to_owned(), &feed.token, &plan.services.at));
-    for (place, secret, at) in of_ssids.chain(of_tunnels).chain(of_feeds) {
+    let feeds = &plan.services.feeds;
+    let of_feeds = [
+        ("remote_write", feeds.remote_write.as_ref().map(|feed| &feed.token)),
+        ("otlp", feeds.otlp.as_ref().map(|feed| &feed.token)),
+    ];
+    let of_feeds =
+        of_feeds.into_iter().filter_map(|(name, token)| Some((format!("feed {name}"), token?, &plan.services.at)));
+    let of_outlets = plan.outlets.iter().map(|outlet| (format!("outlet {}", outlet.name), &outlet.token, &outlet.at));
+    for (place, secret, at) in of_ssids.chain(of_tunnels).chain(of_feeds).chain(of_outlets) {
         if matches!(secret, Some(Secret::Plain(_))) {
             let says = format!("the secret of {place} is in the plan itself");
             findings.add(place, at, says);

@@ -79,7 +79,7 @@ pub(crate) fn run(plan: &ApprovedPlan, arguments: &Rehearse, state: &Path) -> Re
         snapshots_per_sample: 1,
         reload: None,
     };
-    let running = daemon::start(settings, |snapshots| web::router(web::State::new(snapshots)))?;
+    let running = daemon::start(settings, |snapshots, _| web::router(web::State::new(snapshots)))?;
     say_what_begins(plan, &course, &line, &running);
 
     let (ledger, ledger_writer) = ledger::start(arguments.ledger.as_deref())?;

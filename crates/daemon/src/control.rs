@@ -12,7 +12,7 @@ use std::{
     time::Duration,
 };
 
-use model::{Lease, Lease6, LeaseChange, Timestamp};
+use model::{AlertAction, Lease, Lease6, LeaseChange, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -20,14 +20,13 @@ use tokio::{
     sync::{Semaphore, broadcast, mpsc, oneshot},
 };
 
-use watch::{Alert, AlertId, AlertState, Silence, SilenceError};
+use watch::{Alert, AlertState};
 
 use crate::{
-    clock::Clock,
     dhcp_service::{Command, DhcpCommand},
     dns::{self, DnsRequest, EngineHandle},
     reload::Reloader,
-    watch::AlertDesk,
+    watch::AlertHands,
 };
 
 /// Name of the socket in the state directory.
@@ -64,26 +63,8 @@ pub enum Request {
         /// One JSON object a line instead of words.
         json: bool,
     },
-    /// Take an alert: it is not told again.
-    AcknowledgeAlert {
-        /// Which.
-        id: AlertId,
-        /// Who takes it.
-        by: String,
-    },
-    /// Tell nobody of some alerts for a while. What is `None` matches everything.
-    SilenceAlerts {
-        /// Code of a rule.
-        rule: Option<String>,
-        /// A device.
-        device: Option<String>,
-        /// A room.
-        room: Option<String>,
-        /// For how long.
-        seconds: u64,
-        /// By whose word.
-        by: String,
-    },
+    /// Take an alert, or silence some.
+    HandleAlert(AlertAction),
     /// Tell of every change of a lease from now on.
     WatchLeases,
 }
@@ -144,8 +125,7 @@ pub(crate) struct Control {
     pub(crate) events: broadcast::Sender<LeaseEvent>,
     pub(crate) reloader: Option<Arc<Reloader>>,
     pub(crate) dns: EngineHandle,
-    pub(crate) alerts: Arc<AlertDesk>,
-    pub(crate) clock: Clock,
+    pub(crate) alerts: AlertHands,
 }
 
 /// Binds the socket; the state directory is locked, so what lies there is left from a server that died.
@@ -191,12 +171,7 @@ impl Control {
             Ok(Request::Reload { apply }) => self.reload(apply).await,
             Ok(Request::Dns(request)) => dns::answer(&self.dns, request).await,
             Ok(Request::Alerts { json }) => self.list_alerts(json),
-            Ok(Request::AcknowledgeAlert { id, by }) => self.acknowledge_alert(id, &by),
-            Ok(Request::SilenceAlerts { rule, device, room, seconds, by }) => {
-                let now = self.clock.now();
-                let until = now + Duration::from_secs(seconds);
-                self.silence_alerts(now, Silence { rule, device, room, until, by })
-            }
+            Ok(Request::HandleAlert(action)) => self.handle_alert(action),
             Ok(Request::WatchLeases) => return self.watch(writer).await,
             Err(error) => Answer::Refused { says: vec![format!("the request is not understood: {error}")] },
         };
@@ -205,7 +180,7 @@ impl Control {
 
     fn list_alerts(&self, json: bool) -> Answer {
         let line = |alert: &Alert| if json { serde_json::to_string(alert).unwrap_or_default() } else { words(alert) };
-        let alerts = self.alerts.book();
+        let alerts = self.alerts.desk.book();
         // What is too short yet is nothing to look after.
         let open = alerts.alerts().filter(|alert| alert.state == AlertState::Firing || alert.hidden_by.is_some());
         let mut says: Vec<String> = open.map(line).collect();
@@ -216,33 +191,10 @@ impl Control {
         Answer::Done { says }
     }
 
-    fn acknowledge_alert(&self, id: AlertId, by: &str) -> Answer {
-        let taken = self.alerts.book().acknowledge(id, by).map(|alert| alert.says.clone());
-        match taken {
-            Some(says) => self.saved(format!("{by} took alert #{}: {says}", id.0)),
-            None => refused(&format!("there is no alert #{}; `hotstage alerts` lists those that are open", id.0)),
-        }
-    }
-
-    fn silence_alerts(&self, now: Timestamp, silence: Silence) -> Answer {
-        let (by, until) = (silence.by.clone(), silence.until);
-        let silenced = self.alerts.book().silence(now, silence);
-        match silenced {
-            Ok(()) => {
-                tracing::info!(by, %until, "alerts are silenced");
-                self.saved(format!("nobody is told until {until}; the incidents are still written"))
-            }
-            Err(SilenceError::Ended) => refused("the silence would be over at once; give it a longer time"),
-            Err(SilenceError::Everything) => refused("name a rule, a device or a room; everything cannot be silenced"),
-            Err(SilenceError::Full) => refused("there are too many silences; wait until some end"),
-        }
-    }
-
-    /// Says `done` once it is on disk.
-    fn saved(&self, done: String) -> Answer {
-        match self.alerts.save() {
-            Ok(()) => Answer::Done { says: vec![done] },
-            Err(error) => Answer::Done { says: vec![done, format!("it will not outlive a restart: {error}")] },
+    fn handle_alert(&self, action: AlertAction) -> Answer {
+        match self.alerts.handle(action) {
+            Ok(says) => Answer::Done { says },
+            Err(why) => Answer::Refused { says: vec![why] },
         }
     }
 
@@ -337,10 +289,6 @@ pub(crate) async fn ask<E: 'static, T: Send + 'static>(
     });
     commands.send(command).await.ok()?;
     receiver.await.ok()
-}
-
-fn refused(why: &str) -> Answer {
-    Answer::Refused { says: vec![why.to_owned()] }
 }
 
 pub(crate) fn stopped() -> Answer {

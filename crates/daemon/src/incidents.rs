@@ -1,14 +1,20 @@
 //! What counts as an incident, when it begins and when it is over; kept in the store, shown on the page and told.
 
-use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
+use std::{
+    cmp::Reverse,
+    collections::BTreeSet,
+    sync::{Arc, PoisonError},
+};
 
 use model::{DeviceId, Incident, Severity, Snapshot, SnapshotAlert, Timestamp};
 use store::{IncidentId, Incidents, IncidentsError};
-use watch::{Alert, AlertChange, AlertState, Reachability, Rule, Silence};
+use watch::{Alert, AlertChange, AlertState, Condition, Reachability, Roster, Rule, Silence, TargetReport};
 
 use crate::{
+    clock::instant,
+    clock_watch::ClockWatch,
     publisher::Seen,
-    watch::{AlertDesk, DeviceConditions, PlannedPorts, Readings, agent_readings, of_agents, of_services},
+    watch::{AlertDesk, DeviceConditions, PlannedPorts, Readings, SharedSigns, agent_readings, of_agents, of_services},
 };
 
 /// Alerts on the page; the rest is counted.
@@ -22,6 +28,9 @@ pub(crate) struct IncidentBook {
     readings: Readings,
     devices: DeviceConditions,
     planned: PlannedPorts,
+    roster: Roster,
+    signs: SharedSigns,
+    clock: ClockWatch,
 }
 
 impl IncidentBook {
@@ -31,8 +40,11 @@ impl IncidentBook {
         rules: Vec<Rule>,
         devices: DeviceConditions,
         planned: PlannedPorts,
+        roster: Roster,
+        signs: SharedSigns,
     ) -> Self {
-        Self { book, desk, rules, readings: Readings::default(), devices, planned }
+        let (readings, clock) = (Readings::default(), ClockWatch::default());
+        Self { book, desk, rules, readings, devices, planned, roster, signs, clock }
     }
 
     /// One sentence for each incident that is open.
@@ -60,6 +72,10 @@ impl IncidentBook {
         let mut conditions = of_services(&alerts, &self.devices, snapshot, seen);
         let targets = &seen.watch.targets;
         conditions.extend(self.devices.conditions(targets));
+        conditions.extend(self.of_lines(now, targets));
+        if snapshot.speed <= 1.0 {
+            conditions.extend(self.clock.look(now, instant()));
+        }
         conditions.extend(of_agents(now, &self.devices, &self.planned, &seen.agents, targets));
         for rule in &self.rules {
             conditions.extend(rule.conditions(&readings, |place| alerts.is_firing(&rule.code, place)));
@@ -74,6 +90,20 @@ impl IncidentBook {
             let _ = self.desk.save();
         }
         told
+    }
+
+    /// What devices say of themselves in their logs.
+    fn of_lines(&self, now: Timestamp, targets: &[TargetReport]) -> Vec<Condition> {
+        let answers = |device: &DeviceId| {
+            let report = targets.iter().find(|report| report.target.device == *device)?;
+            match report.reachability {
+                Reachability::Up(_) => Some(true),
+                Reachability::Down(_) => Some(false),
+                Reachability::Unseen => None,
+            }
+        };
+        let mut signs = self.signs.lock().unwrap_or_else(PoisonError::into_inner);
+        signs.conditions(now, &answers, &|device| self.devices.subject(device))
     }
 
     /// Remembers which devices have answered. True when one did for the first time.
@@ -113,6 +143,14 @@ impl IncidentBook {
                     ..incident(&alert)
                 };
                 self.note(now, &taken);
+                None
+            }
+            AlertChange::Escalated(alert) => {
+                let turn = self.roster.addressee(now, alert.escalations).to;
+                let to = turn.map(|who| format!(", to {who}")).unwrap_or_default();
+                let says = format!("alert #{} was told again{to}: nobody took it: {}", alert.id.0, alert.says);
+                let code = "alert-told-again".to_owned();
+                self.note(now, &Incident { opened: now, code, severity: Severity::Info, says, ..incident(&alert) });
                 None
             }
             AlertChange::Silenced(silence) => {

@@ -7,6 +7,7 @@
 mod batch_io;
 mod circuit_labels;
 pub mod clock;
+mod clock_watch;
 mod control;
 mod dhcp6_service;
 mod dhcp_commit;
@@ -14,6 +15,7 @@ mod dhcp_send;
 mod dhcp_service;
 mod dns;
 mod feeds;
+mod http_client;
 mod http_service;
 mod incidents;
 mod ipv6;
@@ -37,9 +39,10 @@ mod start;
 mod udp;
 mod watch;
 
-pub use ::watch::AlertId;
+pub use crate::watch::AlertHands;
 pub use clock::Clock;
 pub use control::{Answer as ControlAnswer, Request as ControlRequest, control_path, request as control_request};
 pub use dns::{CertificateError, DnsRequest, FlushWhat};
+pub use feeds::FeedError;
 pub use reload::ReloadSource;
 pub use start::{Addresses, Recovered, Running, Settings, StartError, Stopped, start};

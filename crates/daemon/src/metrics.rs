@@ -1,11 +1,12 @@
 //! Everything `/metrics` says. Labels come from the plan or from short closed lists; never a client's MAC or address.
 
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, atomic::Ordering};
 
 use model::{Metric, MetricKind, Snapshot};
 
 use crate::{
     circuit_labels::CircuitUse,
+    feeds::FeedView,
     metrics6,
     publisher::{Seen, metric},
     watch::{OutletCounters, planned_ports},
@@ -25,7 +26,8 @@ pub(crate) fn all(snapshot: &Snapshot, seen: &Seen) -> Vec<Metric> {
 }
 
 fn feeds(seen: &Seen, metrics: &mut Vec<Metric>) {
-    let Some(view) = &seen.remote_write else { return };
+    other_feeds(&seen.feeds.others, metrics);
+    let Some(view) = &seen.feeds.remote_write else { return };
     let results = [
         ("delivered", &view.delivered),
         ("retried", &view.retried),
@@ -43,6 +45,28 @@ fn feeds(seen: &Seen, metrics: &mut Vec<Metric>) {
     let bytes = view.waiting_bytes.load(Ordering::Relaxed) as f64;
     let help = "Bytes of the requests of remote-write that wait on disk";
     metrics.push(metric("hotstage_remote_write_waiting_bytes", help, MetricKind::Gauge, &[], bytes));
+}
+
+/// All but remote-write, which came first and has names of its own.
+fn other_feeds(feeds: &[(&str, Arc<FeedView>)], metrics: &mut Vec<Metric>) {
+    for (feed, view) in feeds {
+        let results = [("delivered", &view.delivered), ("refused", &view.refused), ("dropped", &view.dropped)];
+        for (result, count) in results {
+            let help = "Values and log lines given to others, and what became of them";
+            let labels = [("feed", *feed), ("result", result)];
+            metrics.push(counter("hotstage_feed_records_total", help, &labels, count.load(Ordering::Relaxed)));
+        }
+    }
+    for (feed, view) in feeds {
+        let help = "Tries to give values or log lines to others that failed and are made again";
+        let retried = view.retried.load(Ordering::Relaxed);
+        metrics.push(counter("hotstage_feed_failed_tries_total", help, &[("feed", *feed)], retried));
+    }
+    for (feed, view) in feeds {
+        let help = "Values and log lines that were read and wait for the receiver";
+        let waiting = view.waiting.load(Ordering::Relaxed) as f64;
+        metrics.push(metric("hotstage_feed_waiting_records", help, MetricKind::Gauge, &[("feed", *feed)], waiting));
+    }
 }
 
 /// What became of what people were told.

@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     dhcp_service::DhcpView,
     dns::DnsView,
-    feeds::RemoteWriteView,
+    feeds::FeedViews,
     incidents::IncidentBook,
     ipv6::{Ipv6Seen, Ipv6Views},
     lease_news::LeaseNewsBook,
@@ -43,8 +43,7 @@ pub(crate) struct Views {
     pub(crate) watch: Arc<Mutex<WatchView>>,
     pub(crate) agents: SnmpView,
     pub(crate) planned: Arc<PlannedPorts>,
-    /// `None` = the plan has no such feed.
-    pub(crate) remote_write: Option<Arc<RemoteWriteView>>,
+    pub(crate) feeds: FeedViews,
 }
 
 /// All views at one moment.
@@ -60,7 +59,7 @@ pub(crate) struct Seen {
     pub(crate) watch: WatchView,
     pub(crate) agents: AgentViews,
     pub(crate) planned: Arc<PlannedPorts>,
-    pub(crate) remote_write: Option<Arc<RemoteWriteView>>,
+    pub(crate) feeds: FeedViews,
 }
 
 impl Views {
@@ -77,7 +76,7 @@ impl Views {
             watch: self.watch.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             agents: self.agents.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             planned: Arc::clone(&self.planned),
-            remote_write: self.remote_write.clone(),
+            feeds: self.feeds.clone(),
         }
     }
 }

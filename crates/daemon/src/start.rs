@@ -15,6 +15,7 @@ use std::{
     time::Duration,
 };
 
+use ::watch::{LineSigns, Roster};
 use generate::{Listen, ServiceSettings, WatchSettings};
 use model::{Lease, Snapshot, SubnetId};
 use rand::SeedableRng;
@@ -33,7 +34,7 @@ use crate::{
         CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, TeamFileError, TrustAnchorError,
         load_team_files, raise_descriptor_limit, restore, thread_count, trust_anchors,
     },
-    feeds::{RemoteWriteView, RemoteWriter},
+    feeds::{self, FeedError},
     http_service::BoundedListener,
     incidents::IncidentBook,
     ipv6::Ipv6,
@@ -47,7 +48,9 @@ use crate::{
     reload::{Adjustment, ReloadSource, Reloader},
     rogue_watch::RogueWatch,
     udp::BatchSocket,
-    watch::{AlertDesk, DeviceConditions, Outlets, PingService, PlannedPorts, SnmpService, SnmpView, WatchView},
+    watch::{
+        AlertDesk, AlertHands, DeviceConditions, Outlets, PingService, PlannedPorts, SnmpService, SnmpView, WatchView,
+    },
 };
 
 /// Names of clients that may wait for DNS.
@@ -191,6 +194,9 @@ pub enum StartError {
     /// A certificate of syslog over TLS cannot be used.
     #[error("the certificates of syslog cannot be used; see `services.log`")]
     LogCertificate(#[source] CertificateError),
+    /// What is given to others cannot be.
+    #[error("a feed cannot be started; see `services.feeds`")]
+    Feed(#[from] FeedError),
     /// A thread or the runtime could not be made.
     #[error("the services could not be started")]
     Runtime(#[from] io::Error),
@@ -279,10 +285,11 @@ fn join<T>(name: &str, thread: JoinHandle<io::Result<T>>) -> io::Result<T> {
     thread.join().unwrap_or_else(|_| Err(io::Error::other(format!("the {name} thread ended by a defect"))))
 }
 
-/// Binds every socket, recovers the state, and serves. `routes` makes the HTTP routes from the stream of snapshots.
+/// Binds every socket, recovers the state, and serves. `routes` makes the HTTP routes from the stream of snapshots and the
+/// hands that take alerts.
 pub fn start(
     settings: Settings,
-    routes: impl FnOnce(watch::Receiver<Arc<Snapshot>>) -> axum::Router,
+    routes: impl FnOnce(watch::Receiver<Arc<Snapshot>>, AlertHands) -> axum::Router,
 ) -> Result<Running, StartError> {
     let Settings { mut services, listen, state: path, clock, seed, snapshot_interval, snapshots_per_sample, reload } =
         settings;
@@ -365,18 +372,27 @@ pub fn start(
         stop: Arc::clone(&stop),
     };
     let (dns_threads, dns_engine) = dns.threads()?;
+    let hands = AlertHands { desk: Arc::clone(&desk), clock: clock.clone() };
     let control = Control {
         commands,
         commands6,
         events,
         reloader: reloader.map(Arc::new),
         dns: dns_engine,
-        alerts: Arc::clone(&desk),
-        clock: clock.clone(),
+        alerts: hands.clone(),
     };
     let (queue, batches) = sync_channel::<Batch>(QUEUE_BATCHES_MAX);
     let log_view = Arc::new(Mutex::new(LogView::default()));
-    let writer = LogWriter::new(telemetry, seed.wrapping_add(4), batches, clock.clone(), Arc::clone(&log_view));
+    let watched = services.watch.places.keys().cloned();
+    let signs = Arc::new(Mutex::new(LineSigns::new(watched, services.watch.links.iter().cloned())));
+    let writer = LogWriter::new(
+        telemetry,
+        seed.wrapping_add(4),
+        batches,
+        clock.clone(),
+        Arc::clone(&signs),
+        Arc::clone(&log_view),
+    );
     let log_places = Arc::new(Places::new(services.log_intake.connections_max as usize));
     let intake = Intake {
         clock: clock.clone(),
@@ -397,6 +413,10 @@ pub fn start(
         interval: snmp.interval,
     });
     let ping = PingService::open(echoes, &clock, seed, Arc::clone(&watch_view), Arc::clone(&stop));
+    let (sender, snapshots) = watch::channel(Arc::new(services.snapshot.clone()));
+    // A rehearsal's figures and lines are nobody else's.
+    let fed = if matches!(clock, Clock::Wall) { services.feeds } else { generate::FeedSettings::default() };
+    let (feed_views, feed_threads) = feeds::open(&fed, &state, &snapshots, &stop)?;
     let views = Views {
         dhcp: Arc::clone(&dhcp.view),
         dns: dns_view,
@@ -409,22 +429,23 @@ pub fn start(
         watch: watch_view,
         agents: agent_views,
         planned: Arc::new(planned.clone()),
-        remote_write: services.remote_write.as_ref().map(|_| Arc::new(RemoteWriteView::default())),
+        feeds: feed_views,
     };
-    let (sender, snapshots) = watch::channel(Arc::new(services.snapshot.clone()));
-    // A rehearsal's figures are nobody else's.
-    let feed = services.remote_write.as_ref().zip(views.remote_write.as_ref());
-    let feed = feed.filter(|_| matches!(clock, Clock::Wall));
-    let feed = feed
-        .map(|(feed, view)| RemoteWriter::open(feed, &state, snapshots.clone(), view, &stop))
-        .transpose()?
-        .flatten();
-    let WatchSettings { topology, places, rules, outlets, duties, .. } = services.watch;
-    let incidents = IncidentBook::new(Some(book), desk, rules, DeviceConditions { topology, places }, planned);
+    let WatchSettings { topology, places, rules, outlets, duties, tunnels, .. } = services.watch;
+    let roster = Roster::new(duties);
+    let incidents = IncidentBook::new(
+        Some(book),
+        desk,
+        rules,
+        DeviceConditions { topology, places, tunnels },
+        planned,
+        roster.clone(),
+        signs,
+    );
     // A rehearsal's alerts wake nobody.
     let is_rehearsal = matches!(clock, Clock::Rehearsal { .. });
     let outlets = if is_rehearsal { Vec::new() } else { outlets };
-    let (outlets, outlet_threads) = Outlets::open(&outlets, &services.event_name, duties, &stop);
+    let (outlets, outlet_threads) = Outlets::open(&outlets, &services.event_name, roster, &stop);
     let shown = PlannedPage { skeleton: services.snapshot, talks: services.talks };
     let mut publisher = Publisher::new(views, clock, shown, queue, incidents, outlets, sender, page);
     publisher.tick(false);
@@ -482,11 +503,11 @@ pub fn start(
             }),
         )?;
     }
-    if let Some(feed) = feed {
+    for (name, run) in feed_threads {
         spawn(
-            "feed-remote-write",
+            name,
             Box::new(move || {
-                feed.run();
+                run();
                 Ok(())
             }),
         )?;
@@ -513,7 +534,7 @@ pub fn start(
     )?;
     let writer = thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run())?;
 
-    let routes = routes(snapshots.clone());
+    let routes = routes(snapshots.clone(), hands);
     for listener in sockets.http {
         listener.set_nonblocking(true)?;
         let routes = routes.clone();

@@ -28,7 +28,58 @@ pub fn feed_files(hotstage: &str, prometheus: &str) -> Result<Vec<(&'static str,
         let text = text.replace("HOTSTAGE_URL", hotstage).replace("HOTSTAGE_SCHEME", scheme);
         text.replace("HOTSTAGE_TARGET", target).replace("PROMETHEUS_URL", prometheus)
     };
-    Ok(FILES.iter().map(|(path, text)| (*path, filled(text))).collect())
+    let mut files: Vec<_> = FILES.iter().map(|(path, text)| (*path, filled(text))).collect();
+    files.push((SENDER_FILE, for_sender(&filled(ZABBIX_TEMPLATE))));
+    Ok(files)
+}
+
+/// Zabbix fetches with the one template and is sent to with the other; else they are alike.
+const ZABBIX_TEMPLATE: &str = include_str!("../assets/feeds/zabbix-hotstage.yaml");
+const SENDER_FILE: &str = "zabbix/hotstage-sender.yaml";
+/// What differs: in the one, and in the other.
+const SENDER_CHANGES: [(&str, &str); 6] = [
+    (
+        "Import. Link it to a host and set {$HOTSTAGE.URL} there.",
+        "Import. Link it to the host that `services.feeds.zabbix` names.",
+    ),
+    ("template: hotstage\n", "template: hotstage-sender\n"),
+    ("name: hotstage\n", "name: hotstage-sender\n"),
+    ("fetched over HTTP by the server or a proxy", "sent by `services.feeds.zabbix` to the server or a proxy"),
+    (
+        "type: HTTP_AGENT\n          key: hotstage.raw\n          delay: 15s\n",
+        "type: TRAP\n          key: hotstage.raw\n          delay: '0'\n",
+    ),
+    ("          timeout: 5s\n          url: '{$HOTSTAGE.URL}/metrics'\n", ""),
+];
+
+/// The template for values that are sent. Its uids are others, and never change either.
+fn for_sender(template: &str) -> String {
+    let changed = SENDER_CHANGES.iter().fold(template.to_owned(), |text, (from, to)| text.replacen(from, to, 1));
+    let changed = changed.replace("(/hotstage/", "(/hotstage-sender/");
+    // Without the macro of the address, which nobody asks for.
+    let changed = changed.split_once("      macros:\n").map_or(changed.as_str(), |(before, _)| before);
+    let mut text = String::with_capacity(changed.len());
+    for line in changed.lines() {
+        match line.split_once("uuid: ") {
+            // The group is one that every Zabbix has.
+            Some((before, uid)) if uid != TEMPLATE_GROUP_UID => {
+                text.push_str(before);
+                text.push_str("uuid: ");
+                text.push_str(&other_uid(uid));
+            }
+            Some(_) | None => text.push_str(line),
+        }
+        text.push('\n');
+    }
+    text
+}
+
+const TEMPLATE_GROUP_UID: &str = "d005287e85604441a8c86299a7c1465a";
+
+/// Another UUID of version 4: its first half turned round by octets of four bits, marks of version and variant left alone.
+fn other_uid(uid: &str) -> String {
+    let first = uid.get(..12).unwrap_or_default();
+    first.chars().rev().chain(uid.chars().skip(12)).collect()
 }
 
 /// Where the plan says that the page is, seen from elsewhere.

@@ -24,10 +24,13 @@ use std::{
 pub use dhcp6_settings::Link6;
 pub use dns_settings::DnsServing;
 pub use feed_files::{FeedUrlError, feed_files, page_url};
-pub use feed_settings::RemoteWrite;
-pub use plan::{DnsCertificate, DnsProtocol, DnsUpstream, LogCertificate, LogIntake};
+pub use feed_settings::{FeedSettings, OtlpLogs, RemoteWrite};
+pub use plan::{
+    DnsCertificate, DnsProtocol, DnsUpstream, HostPort, LogCertificate, LogIntake, Mail, SyslogFeed, SyslogFeedTls,
+    ZabbixFeed,
+};
 pub use restart::{NeedsRestart, needs_restart};
-pub use watch_settings::{Duty, Outlet, SecretSource, SnmpCredentials, SnmpSettings, WatchSettings, WatchedPlace};
+pub use watch_settings::{Outlet, SecretSource, SnmpCredentials, SnmpSettings, WatchSettings, WatchedPlace};
 
 use check::ApprovedPlan;
 use model::{DeviceId, RoomId, Snapshot, SnapshotTalk, SubnetId};
@@ -67,14 +70,15 @@ pub struct ServiceSettings {
     pub access_point_rooms: BTreeMap<DeviceId, RoomId>,
     /// What is watched.
     pub watch: WatchSettings,
-    /// Who is given the figures by Prometheus remote-write.
-    pub remote_write: Option<RemoteWrite>,
+    /// Who is given the figures and the log.
+    pub feeds: FeedSettings,
 }
 
 impl ServiceSettings {
     /// Lets relative paths of files start at `directory`, where the plan is.
     pub fn in_directory(mut self, directory: &Path) -> Self {
         self.dns_serving = self.dns_serving.in_directory(directory);
+        self.feeds = self.feeds.in_directory(directory);
         if let Some(LogCertificate { server, client_authority }) = &mut self.log_intake.certificate {
             for path in [&mut server.certificate, &mut server.key].into_iter().chain(client_authority) {
                 *path = directory.join(&*path);
@@ -150,7 +154,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         telemetry_files_max: plan::TELEMETRY_FILES_MAX,
         access_point_rooms: access_point_rooms(plan),
         watch: watch_settings::watch_settings(plan),
-        remote_write: feed_settings::remote_write(plan),
+        feeds: feed_settings::feed_settings(plan),
     })
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use model::{DeviceId, PortRef, RoomId, Timestamp};
+use model::{DeviceId, PortRef, RoomId};
 use plan::{Plan, Role, catalogue::DeviceKind};
 
 use crate::watch_rules;
@@ -22,12 +22,16 @@ pub struct WatchSettings {
     pub places: BTreeMap<DeviceId, WatchedPlace>,
     /// Who is asked by SNMP; `None` = nobody.
     pub snmp: Option<SnmpSettings>,
+    /// Links of the plan, from either end, injectors passed over.
+    pub links: Vec<watch::PlannedLink>,
+    /// Tunnels: name, the end that is nearer to the services, the other.
+    pub tunnels: Vec<(String, DeviceId, DeviceId)>,
     /// Rules over figures: those that ship and those of the plan.
     pub rules: Vec<watch::Rule>,
     /// Who is told.
     pub outlets: Vec<Outlet>,
-    /// Who is on duty when, by start.
-    pub duties: Vec<Duty>,
+    /// Who is on duty when, in the roster's order.
+    pub duties: Vec<watch::Duty>,
 }
 
 /// Somebody who is told of alerts. Where secrets lie is not looked up here.
@@ -39,8 +43,10 @@ pub struct Outlet {
     pub kind: watch::OutletKind,
     /// Where.
     pub url: SecretSource,
-    /// Access token.
+    /// Access token or password.
     pub token: Option<SecretSource>,
+    /// The envelope of e-mail; there for [`watch::OutletKind::Mail`] only.
+    pub mail: Option<plan::Mail>,
 }
 
 /// Who is asked by SNMP, and what the plan expects of their ports.
@@ -83,17 +89,6 @@ pub enum SecretSource {
     Plain(String),
 }
 
-/// A shift of the roster.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Duty {
-    /// From.
-    pub starts: Timestamp,
-    /// To.
-    pub ends: Timestamp,
-    /// Who, and how to reach them.
-    pub who: String,
-}
-
 /// Where a device is to be found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct WatchedPlace {
@@ -104,15 +99,22 @@ pub struct WatchedPlace {
 }
 
 pub(crate) fn watch_settings(plan: &Plan) -> WatchSettings {
-    let ports = ports_towards_services(plan);
-    let parents = ports.iter().map(|(device, port)| (device.clone(), port.device.clone()));
-    let place =
-        |device: &plan::Device| WatchedPlace { room: device.room.clone(), port: ports.get(&device.id).cloned() };
+    let ways = ways_to_services(plan);
+    let parents = ways.iter().map(|(device, way)| (device.clone(), way.parent.clone()));
+    let port = |device: &DeviceId| ways.get(device).and_then(|way| way.port.clone());
+    let place = |device: &plan::Device| WatchedPlace { room: device.room.clone(), port: port(&device.id) };
+    let is_behind = |far: &DeviceId, near: &DeviceId| ways.get(far).is_some_and(|way| way.parent == *near);
+    let tunnels = plan.tunnels.iter().map(|tunnel| match is_behind(&tunnel.from, &tunnel.to) {
+        true => (tunnel.name.clone(), tunnel.to.clone(), tunnel.from.clone()),
+        false => (tunnel.name.clone(), tunnel.from.clone(), tunnel.to.clone()),
+    });
     WatchSettings {
         ping: watch::PingSettings { targets: targets(plan), ..watch::PingSettings::default() },
         topology: watch::Topology::new(parents),
         places: plan.devices.values().map(|device| (device.id.clone(), place(device))).collect(),
         snmp: plan.services.snmp.as_ref().map(|snmp| snmp_settings(plan, snmp)),
+        links: planned_links(plan),
+        tunnels: tunnels.collect(),
         rules: watch_rules::rules(plan),
         outlets: plan.outlets.iter().map(outlet).collect(),
         duties: duties(plan),
@@ -125,8 +127,10 @@ fn outlet(outlet: &plan::Outlet) -> Outlet {
         plan::OutletKind::Slack => watch::OutletKind::Slack,
         plan::OutletKind::Discord => watch::OutletKind::Discord,
         plan::OutletKind::Matrix => watch::OutletKind::Matrix,
+        plan::OutletKind::Mail => watch::OutletKind::Mail,
     };
-    Outlet { name: outlet.name.clone(), kind, url: secret(&outlet.url), token: outlet.token.as_ref().map(secret) }
+    let token = outlet.token.as_ref().map(secret);
+    Outlet { name: outlet.name.clone(), kind, url: secret(&outlet.url), token, mail: outlet.mail.clone() }
 }
 
 pub(crate) fn secret(secret: &plan::Secret) -> SecretSource {
@@ -162,15 +166,13 @@ fn snmp_settings(plan: &Plan, snmp: &plan::Snmp) -> SnmpSettings {
     }
 }
 
-fn duties(plan: &Plan) -> Vec<Duty> {
+fn duties(plan: &Plan) -> Vec<watch::Duty> {
     let duty = |shift: &plan::Shift| {
         let parts = [shift.who.as_str(), shift.handle.as_str(), shift.place.as_str()];
         let parts: Vec<&str> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-        Duty { starts: shift.starts, ends: shift.ends, who: parts.join(", ") }
+        watch::Duty { starts: shift.starts, ends: shift.ends, who: parts.join(", ") }
     };
-    let mut duties: Vec<Duty> = plan.roster.iter().flatten().map(duty).collect();
-    duties.sort_by_key(|duty| duty.starts);
-    duties
+    plan.roster.iter().flatten().map(duty).collect()
 }
 
 fn targets(plan: &Plan) -> Vec<watch::Target> {
@@ -188,29 +190,61 @@ fn targets(plan: &Plan) -> Vec<watch::Target> {
     watched.filter_map(target).collect()
 }
 
-/// For each device, the port of its neighbour on the shortest way to the services. The way begins at the services' own
-/// device or port, or else at the first device that routes out of the event.
-fn ports_towards_services(plan: &Plan) -> BTreeMap<DeviceId, PortRef> {
+/// How a device is reached.
+struct Way {
+    /// The next device on the way to the services.
+    parent: DeviceId,
+    /// The port of it that leads there; `None` for a tunnel.
+    port: Option<PortRef>,
+}
+
+/// For each device, its neighbour on the shortest way to the services. The way begins at the services' own device or
+/// port, or else at the first device that routes out of the event.
+fn ways_to_services(plan: &Plan) -> BTreeMap<DeviceId, Way> {
     let own = plan.services.device.clone().filter(|device| plan.devices.contains_key(device));
     let root = own
         .or_else(|| plan.services.at_port.as_ref().map(|port| port.device.clone()))
         .or_else(|| plan.uplinks.first().map(|uplink| uplink.device.clone()))
         .or_else(|| plan.devices.values().find(|device| device.role == Role::Edge).map(|device| device.id.clone()));
-    let mut ports = BTreeMap::new();
-    let Some(root) = root else { return ports };
-    let mut near: BTreeMap<DeviceId, Vec<(PortRef, DeviceId)>> = BTreeMap::new();
+    let mut ways = BTreeMap::new();
+    let Some(root) = root else { return ways };
+    let mut near: BTreeMap<DeviceId, Vec<(Option<PortRef>, DeviceId)>> = BTreeMap::new();
+    let mut join = |from: &DeviceId, port: Option<&PortRef>, to: &DeviceId| {
+        near.entry(from.clone()).or_default().push((port.cloned(), to.clone()));
+    };
     for link in plan.links() {
-        near.entry(link.a.device.clone()).or_default().push((link.a.clone(), link.b.device.clone()));
-        near.entry(link.b.device.clone()).or_default().push((link.b.clone(), link.a.device.clone()));
+        join(&link.a.device, Some(&link.a), &link.b.device);
+        join(&link.b.device, Some(&link.b), &link.a.device);
+    }
+    for tunnel in &plan.tunnels {
+        join(&tunnel.from, None, &tunnel.to);
+        join(&tunnel.to, None, &tunnel.from);
     }
     let mut reached = VecDeque::from([root.clone()]);
     while let Some(device) = reached.pop_front() {
         for (port, beyond) in near.remove(&device).unwrap_or_default() {
-            if beyond != root && !ports.contains_key(&beyond) {
-                ports.insert(beyond.clone(), port);
+            if beyond != root && !ways.contains_key(&beyond) {
+                ways.insert(beyond.clone(), Way { parent: device.clone(), port });
                 reached.push_back(beyond);
             }
         }
     }
-    ports
+    ways
+}
+
+/// Every port that a cable of the plan ends at, and what hangs on it: behind an injector, what that powers.
+fn planned_links(plan: &Plan) -> Vec<watch::PlannedLink> {
+    let links = plan.links();
+    let is_injector =
+        |device: &DeviceId| plan.devices.get(device).is_some_and(|device| device.model.kind == DeviceKind::Injector);
+    let ends = || links.iter().flat_map(|link| [(&link.a, &link.b), (&link.b, &link.a)]);
+    let beyond = |injector: &PortRef| {
+        let other = ends().find(|(from, _)| from.device == injector.device && from.port != injector.port);
+        other.map(|(_, to)| to.device.clone())
+    };
+    let planned = ends().filter(|(from, _)| !is_injector(&from.device)).map(|(from, to)| {
+        let to = if is_injector(&to.device) { beyond(to) } else { None }.unwrap_or_else(|| to.device.clone());
+        watch::PlannedLink { port: from.clone(), to }
+    });
+    planned.collect()
 }

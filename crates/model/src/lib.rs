@@ -3,6 +3,7 @@
 //! Values only. This crate never reads a clock, opens a file or a socket, and knows nothing of the
 //! crates above it; everyone may use it. Start at [`Timestamp`], [`Lease`], [`LogRecord`] and [`Snapshot`].
 
+mod alert_action;
 mod alert_metric;
 mod finding;
 mod id;
@@ -17,6 +18,7 @@ mod snapshot;
 mod timeline;
 mod timestamp;
 
+pub use alert_action::AlertAction;
 pub use alert_metric::ALERT_METRICS;
 pub use finding::{Finding, Place, Severity};
 pub use id::{DeviceId, FloorId, PortRef, RoomId, SiteId, SsidId, SubnetId, VlanId, VlanName};

@@ -4,6 +4,7 @@ mod alerts;
 mod devices;
 mod dhcp;
 mod event;
+mod feeds;
 mod lists;
 mod network;
 mod option;

@@ -14,7 +14,7 @@ use model::{DeviceId, FloorId, Mac, Place, PortRef, RoomId, Severity, SiteId, Ss
 
 use serde::Serialize;
 
-use crate::{DhcpPlan, DhcpServer, Ipv6Plan, Problem, catalogue::DeviceModel};
+use crate::{DhcpPlan, DhcpServer, Feeds, Ipv6Plan, Problem, catalogue::DeviceModel};
 
 /// One event's network, as planned.
 #[derive(Clone, Debug)]
@@ -437,10 +437,23 @@ pub struct Outlet {
     pub kind: OutletKind,
     /// Where.
     pub url: Secret,
-    /// Access token (Matrix).
+    /// Access token (Matrix), or password (mail).
     pub token: Option<Secret>,
+    /// Of `mail`: who writes, to whom, and as which user of the server.
+    pub mail: Option<Mail>,
     /// Where it is written.
     pub at: Place,
+}
+
+/// The envelope of e-mail.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Mail {
+    /// Who writes.
+    pub from: String,
+    /// To whom.
+    pub to: Vec<String>,
+    /// User of the server; `None` = it asks for none.
+    pub user: Option<String>,
 }
 
 /// What receives alerts.
@@ -454,6 +467,8 @@ pub enum OutletKind {
     Discord,
     /// A room of Matrix.
     Matrix,
+    /// E-mail, by SMTP.
+    Mail,
 }
 
 /// How devices are asked by SNMP.
@@ -484,17 +499,6 @@ pub enum SnmpCredentials {
 /// Files, and so inodes, that telemetry may take on disk, however many hosts and programs log.
 pub const TELEMETRY_FILES_MAX: u64 = 2_048;
 
-/// A receiver of Prometheus remote-write 1.0.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RemoteWrite {
-    /// Where.
-    pub url: Secret,
-    /// Bearer token.
-    pub token: Option<Secret>,
-    /// Time between requests.
-    pub interval: Duration,
-}
-
 /// Where hotstage itself runs and how.
 #[derive(Clone, Debug)]
 pub struct Services {
@@ -520,8 +524,8 @@ pub struct Services {
     pub ping: bool,
     /// How devices are asked by SNMP; `None` = they are not.
     pub snmp: Option<Snmp>,
-    /// Receiver of Prometheus remote-write; `None` = there is none.
-    pub remote_write: Option<RemoteWrite>,
+    /// Who is given the figures and the log.
+    pub feeds: Feeds,
     /// Where it is written.
     pub at: Place,
 }

@@ -64,6 +64,8 @@ pub enum AlertChange {
     Ended(Alert),
     /// Somebody has taken it; for the incident log.
     Taken(Alert),
+    /// Nobody has taken it, and it is told again; for the incident log.
+    Escalated(Alert),
     /// Somebody has silenced some alerts; for the incident log.
     Silenced(Silence),
     /// People are to be told of it: that it is so, again that it is so, or that it is over.
@@ -286,6 +288,7 @@ impl AlertBook {
                         continue;
                     }
                     open.alert.escalations += 1;
+                    changes.push(AlertChange::Escalated(open.alert.clone()));
                 }
             }
             open.told = Some(now);

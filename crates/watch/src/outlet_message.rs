@@ -5,10 +5,17 @@ use std::fmt::Write as _;
 use model::{Severity, Timestamp};
 use serde_json::{Value, json};
 
-use crate::alert::{Alert, AlertState};
+use crate::{
+    alert::{Alert, AlertState},
+    roster::Addressee,
+};
 
 /// Discord refuses messages of more characters.
 const DISCORD_CHARACTERS_MAX: usize = 2_000;
+/// Slack cuts longer messages into several.
+const SLACK_CHARACTERS_MAX: usize = 4_000;
+/// A Matrix event is refused beyond 65,536 octets, its envelope and the escapes of JSON included.
+const MATRIX_CHARACTERS_MAX: usize = 8_000;
 
 /// Who receives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,25 +28,39 @@ pub enum OutletKind {
     Discord,
     /// A Matrix room, by the client-server API.
     Matrix,
+    /// E-mail: the body is plain text.
+    Mail,
 }
 
-/// The body, as JSON. `event` is the event's name; `duty` says who is on duty, or is empty.
-pub fn message_body(kind: OutletKind, alert: &Alert, event: &str, duty: &str) -> String {
+/// The body, as JSON, or the text of an e-mail. `event` is the event's name; `duty` says whom it is for.
+pub fn message_body(kind: OutletKind, alert: &Alert, event: &str, duty: &Addressee) -> String {
     let body = match kind {
         OutletKind::Webhook => alertmanager(alert, event, duty),
-        OutletKind::Slack => json!({ "text": escape_slack(&text(alert, event, duty)) }),
+        OutletKind::Slack => json!({ "text": escape_slack(&cut(text(alert, event, duty), SLACK_CHARACTERS_MAX)) }),
         OutletKind::Discord => {
-            let text: String = text(alert, event, duty).chars().take(DISCORD_CHARACTERS_MAX).collect();
+            let text = cut(text(alert, event, duty), DISCORD_CHARACTERS_MAX);
             // Nobody is pinged by a device that calls itself `@everyone`.
             json!({ "content": text, "allowed_mentions": { "parse": [] } })
         }
-        OutletKind::Matrix => json!({ "msgtype": "m.text", "body": text(alert, event, duty) }),
+        OutletKind::Matrix => {
+            let text = cut(text(alert, event, duty), MATRIX_CHARACTERS_MAX);
+            // Without this, old servers look for names to ping in the text.
+            json!({ "msgtype": "m.text", "body": text, "m.mentions": {} })
+        }
+        OutletKind::Mail => return text(alert, event, duty),
     };
     body.to_string()
 }
 
+fn cut(text: String, characters_max: usize) -> String {
+    if text.len() <= characters_max {
+        return text;
+    }
+    text.chars().take(characters_max).collect()
+}
+
 /// What a person reads: what, where, since when, why, what to do, who.
-fn text(alert: &Alert, event: &str, duty: &str) -> String {
+fn text(alert: &Alert, event: &str, duty: &Addressee) -> String {
     let word = match (alert.state, alert.severity) {
         (AlertState::Resolved, _) => "OVER",
         (AlertState::Held | AlertState::Firing, Severity::Error) => "ALERT",
@@ -61,7 +82,9 @@ fn text(alert: &Alert, event: &str, duty: &str) -> String {
         line("do", &alert.remedy);
         line("comes and goes", if alert.is_flapping { "kept open until it has been calm for a while" } else { "" });
         line("nobody has taken it", if alert.escalations > 0 { "`hotstage alerts ack` takes it" } else { "" });
-        line("on duty", duty);
+        line("for", if alert.escalations > 0 { duty.to.as_deref().unwrap_or_default() } else { "" });
+        line("told before", &duty.before.join("; "));
+        line("on duty", &duty.on_duty.join("; "));
     }
     text
 }
@@ -77,7 +100,7 @@ fn whereabouts(alert: &Alert) -> String {
 }
 
 /// Prometheus Alertmanager, webhook payload version 4.
-fn alertmanager(alert: &Alert, event: &str, duty: &str) -> Value {
+fn alertmanager(alert: &Alert, event: &str, duty: &Addressee) -> Value {
     let status = if alert.state == AlertState::Resolved { "resolved" } else { "firing" };
     let subject = &alert.subject;
     let mut labels = json!({
@@ -96,7 +119,13 @@ fn alertmanager(alert: &Alert, event: &str, duty: &str) -> Value {
             labels[name] = value.into();
         }
     }
-    let annotations = json!({ "summary": alert.says, "cause": alert.cause, "remedy": alert.remedy, "on_duty": duty });
+    let annotations = json!({
+        "summary": alert.says,
+        "cause": alert.cause,
+        "remedy": alert.remedy,
+        "for": duty.to.as_deref().unwrap_or_default(),
+        "on_duty": duty.on_duty.join("; "),
+    });
     let group = json!({ "alertname": alert.rule });
     json!({
         "version": "4",
@@ -164,7 +193,32 @@ mod tests {
     }
 
     fn body(kind: OutletKind, alert: &Alert) -> Value {
-        serde_json::from_str(&message_body(kind, alert, "Small", "ops (@ops)")).unwrap()
+        let duty = Addressee {
+            to: Some("Ben".to_owned()),
+            before: if alert.escalations > 0 { vec!["Aki".to_owned()] } else { Vec::new() },
+            on_duty: vec!["ops (@ops)".to_owned()],
+        };
+        serde_json::from_str(&message_body(kind, alert, "Small", &duty)).unwrap()
+    }
+
+    #[test]
+    fn what_nobody_takes_goes_to_the_next() {
+        let again = Alert { escalations: 1, ..alert() };
+        let text = body(OutletKind::Matrix, &again)["body"].as_str().unwrap().to_owned();
+        assert!(
+            text.contains("`hotstage alerts ack` takes it\nfor: Ben\ntold before: Aki\non duty: ops (@ops)"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn no_message_is_longer_than_its_receiver_takes() {
+        let long = Alert { says: "&".repeat(100_000), ..alert() };
+        let slack = body(OutletKind::Slack, &long)["text"].as_str().unwrap().to_owned();
+        assert!(slack.ends_with("&amp;") && slack.len() <= 40_000, "cut before escapes are made");
+        let says = "\u{1}会".repeat(100_000);
+        let matrix = message_body(OutletKind::Matrix, &Alert { says, ..alert() }, "Small", &Addressee::default());
+        assert!(matrix.len() < 60_000, "{}", matrix.len());
     }
 
     #[test]

@@ -84,6 +84,62 @@
     known = now;
   };
 
+  // What to do with an alert. The dialog stands apart from the figures, so that it keeps its alert while they change.
+  const dialog = document.getElementById("handling");
+  if (dialog) {
+    const part = (name) => document.getElementById(`handling-${name}`);
+    const failed = part("failed");
+    let alert = null;
+    part("by").value = localStorage.getItem("hotstage-name") ?? "";
+    figures.addEventListener("click", (event) => {
+      const opener = event.target.closest("button.handle");
+      if (!opener) {
+        return;
+      }
+      alert = { ...opener.dataset };
+      const card = opener.closest("li");
+      part("what").textContent = card.firstElementChild.textContent;
+      part("says").textContent = card.querySelector(".alert-says").textContent;
+      for (const option of part("of").options) {
+        option.disabled = !alert[option.value];
+      }
+      part("of").value = [...part("of").options].find((option) => !option.disabled).value;
+      failed.textContent = "";
+      dialog.showModal();
+    });
+    const send = async (action) => {
+      const by = part("by").value.trim();
+      if (!by) {
+        failed.textContent = failed.dataset.name;
+        part("by").focus();
+        return;
+      }
+      localStorage.setItem("hotstage-name", by);
+      try {
+        const answer = await fetch("/alerts/handle", {
+          method: "POST",
+          headers: { "Content-Type": "application/json" },
+          body: JSON.stringify(action(by)),
+        });
+        if (answer.ok) {
+          dialog.close();
+          return;
+        }
+        failed.textContent = answer.status === 401 ? failed.dataset.key : `${failed.dataset.failed}: ${await answer.text()}`;
+      } catch {
+        failed.textContent = failed.dataset.failed;
+      }
+    };
+    part("take").addEventListener("click", () => send((by) => ({ take: { id: Number(alert.id), by } })));
+    part("silence").addEventListener("click", () =>
+      send((by) => {
+        const of = part("of").value;
+        return { silence: { [of]: alert[of], seconds: Number(part("time").value), by } };
+      }),
+    );
+    part("close").addEventListener("click", () => dialog.close());
+  }
+
   // The browser connects again by itself; a page that went to sleep (a locked phone) begins anew.
   const connect = () => {
     const stream = new EventSource(document.body.dataset.events);

@@ -32,11 +32,11 @@ pub(crate) async fn events(Extract(state): Extract<State>, Query(asked): Query<A
     let Some(place) = Place::take(&state.streams) else {
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "10")], "too many readers\n").into_response();
     };
-    let language = asked.language(&headers);
+    let (language, is_noc) = (asked.language(&headers), state.is_noc(&headers) && state.alerts.is_some());
     let stream = WatchStream::new(state.snapshots).map(move |snapshot| {
         // The place is given back when the reader goes and the stream with it.
         let _ = &place;
-        Ok::<_, Infallible>(Event::default().data(figures(&snapshot, language)))
+        Ok::<_, Infallible>(Event::default().data(figures(&snapshot, language, is_noc)))
     });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
 }

@@ -5,10 +5,12 @@
 //! network is escaped. Start at [`router`].
 
 mod events;
+mod handling;
 mod language;
 mod logs;
 mod metrics;
 mod page;
+mod phrases;
 mod words;
 
 use std::sync::{Arc, atomic::AtomicUsize};
@@ -24,6 +26,7 @@ use axum::{
 use model::Snapshot;
 use tokio::sync::watch;
 
+pub use handling::HandleAlert;
 pub use logs::{KindOf, LogDesk, LogRoom};
 
 /// What the routes look at.
@@ -32,12 +35,13 @@ pub struct State {
     snapshots: watch::Receiver<Arc<Snapshot>>,
     streams: Arc<AtomicUsize>,
     logs: Option<Arc<LogDesk>>,
+    alerts: Option<HandleAlert>,
 }
 
 impl State {
     /// From the stream of snapshots.
     pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
-        Self { snapshots, streams: Arc::default(), logs: None }
+        Self { snapshots, streams: Arc::default(), logs: None, alerts: None }
     }
 
     /// The same, and the log for who has its key.
@@ -46,12 +50,23 @@ impl State {
         Self { logs: Some(Arc::new(desk)), ..self }
     }
 
+    /// The same, and alerts can be taken by who has the key of the log.
+    #[must_use]
+    pub fn with_alerts(self, handle: HandleAlert) -> Self {
+        Self { alerts: Some(handle), ..self }
+    }
+
+    /// True for a reader who has the key.
+    fn is_noc(&self, headers: &HeaderMap) -> bool {
+        self.logs.as_ref().is_some_and(|desk| desk.lets_in(headers))
+    }
+
     fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
     }
 }
 
-/// `/` the page, `/events` its stream, `/api/snapshot` the same as JSON, `/metrics`, `/healthz`, `/logs` for the NOC.
+/// `/` the page, `/events` its stream, `/api/snapshot` the same as JSON, `/metrics`, `/healthz`; for the NOC `/logs` and `/alerts/handle`.
 pub fn router(state: State) -> Router {
     Router::new()
         .route("/", get(page::page))
@@ -62,6 +77,7 @@ pub fn router(state: State) -> Router {
         .route("/assets/page.css", get(|| asset("text/css; charset=utf-8", include_str!("../assets/page.css"))))
         .route("/assets/page.js", get(|| asset("text/javascript; charset=utf-8", include_str!("../assets/page.js"))))
         .route("/favicon.ico", get(|| asset("image/svg+xml", include_str!("../assets/icon.svg"))))
+        .route("/alerts/handle", handling::route())
         .merge(logs::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found; the page is at /\n") })
         .layer(map_response(with_security_headers))

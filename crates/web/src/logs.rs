@@ -40,6 +40,8 @@ const SEARCH_THREADS: usize = 2;
 const COOKIE: &str = "hotstage_noc";
 /// How long a browser keeps the key, in seconds.
 const COOKIE_SECS: u32 = 12 * 3_600;
+/// What `to` says of the live page; nothing else is gone to.
+const TO_PAGE: &str = "page";
 /// Shortest key that is taken: 128 bits in hexadecimal.
 const KEY_OCTETS_MIN: usize = 32;
 
@@ -80,7 +82,7 @@ impl LogDesk {
         given.len() == self.key.len() && differing == 0
     }
 
-    fn lets_in(&self, headers: &HeaderMap) -> bool {
+    pub(crate) fn lets_in(&self, headers: &HeaderMap) -> bool {
         let texts = |name| headers.get_all(name).iter().filter_map(|value: &HeaderValue| value.to_str().ok());
         let is_bearer = |value: &str| value.strip_prefix("Bearer ").is_some_and(|key| self.is_key(key));
         let is_cookie =
@@ -176,6 +178,8 @@ pub(crate) fn routes() -> Router<State> {
 #[derive(Deserialize, Default)]
 struct Entry {
     key: Option<String>,
+    /// Back to the live page afterwards.
+    to: Option<String>,
 }
 
 async fn page(
@@ -188,10 +192,14 @@ async fn page(
     let Some(desk) = &state.logs else { return absent() };
     let language = ask.language(&headers);
     if let Some(key) = &entry.key {
-        return if desk.is_key(key.trim()) { welcome(key.trim()) } else { view::entrance(&state, language, true) };
+        return if desk.is_key(key.trim()) {
+            welcome(key.trim(), entry.to.as_deref())
+        } else {
+            view::entrance(&state, language, true, entry.to.as_deref())
+        };
     }
     if !desk.lets_in(&headers) {
-        return view::entrance(&state, language, false);
+        return view::entrance(&state, language, false, entry.to.as_deref());
     }
     let found = found(&state, desk, &ask).await;
     private(view::page(&state, desk, &ask, language, raw.as_deref().unwrap_or_default(), found))
@@ -217,7 +225,7 @@ async fn around(Extract(state): Extract<State>, Query(ask): Query<LogAsk>, heade
     let Some(desk) = &state.logs else { return absent() };
     let language = ask.language(&headers);
     if !desk.lets_in(&headers) {
-        return view::entrance(&state, language, false);
+        return view::entrance(&state, language, false, None);
     }
     let Some(position) = ask.at() else { return StatusCode::BAD_REQUEST.into_response() };
     let found = async {
@@ -240,9 +248,10 @@ async fn found(state: &State, desk: &LogDesk, ask: &LogAsk) -> Result<Vec<LogLin
 }
 
 /// Keeps the key in the browser and takes it out of the address, so that it is in no history.
-fn welcome(key: &str) -> Response {
-    let cookie = format!("{COOKIE}={key}; Path=/logs; Max-Age={COOKIE_SECS}; HttpOnly; SameSite=Lax");
-    let headers = [(header::SET_COOKIE, cookie), (header::LOCATION, "/logs".to_owned())];
+fn welcome(key: &str, to: Option<&str>) -> Response {
+    let cookie = format!("{COOKIE}={key}; Path=/; Max-Age={COOKIE_SECS}; HttpOnly; SameSite=Lax");
+    let headers =
+        [(header::SET_COOKIE, cookie), (header::LOCATION, if to == Some(TO_PAGE) { "/" } else { "/logs" }.to_owned())];
     (StatusCode::SEE_OTHER, headers, [(header::CACHE_CONTROL, "no-store")]).into_response()
 }
 

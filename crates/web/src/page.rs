@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::{
     State,
     language::Language,
+    phrases::japanese,
     words::{Words, words},
 };
 
@@ -40,25 +41,26 @@ pub(crate) fn language(asked: Option<&str>, headers: &HeaderMap) -> Language {
 pub(crate) async fn page(Extract(state): Extract<State>, Query(asked): Query<Asked>, headers: HeaderMap) -> Response {
     let language = asked.language(&headers);
     let snapshot = state.snapshot();
+    let is_noc = state.is_noc(&headers) && state.alerts.is_some();
     let page = Page {
         language,
         words: words(language),
         name: &snapshot.event.name,
-        figures: figures(&snapshot, language),
+        figures: figures(&snapshot, language, is_noc),
         has_logs: state.logs.is_some(),
+        is_noc,
     };
     match page.render() {
-        Ok(html) => {
-            ([(header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept-Language")], Html(html)).into_response()
-        }
+        Ok(html) => ([(header::CACHE_CONTROL, "no-store"), (header::VARY, "Accept-Language, Cookie")], Html(html))
+            .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
 
 /// The part of the page that changes, as HTML.
-pub(crate) fn figures(snapshot: &Snapshot, language: Language) -> String {
+pub(crate) fn figures(snapshot: &Snapshot, language: Language, is_noc: bool) -> String {
     // The template has no fallible part; an empty page would be noticed by the tests.
-    Figures::of(snapshot, language).render().unwrap_or_default()
+    Figures::of(snapshot, language, is_noc).render().unwrap_or_default()
 }
 
 #[derive(Template)]
@@ -70,6 +72,8 @@ struct Page<'a> {
     figures: String,
     /// There is a log to link to.
     has_logs: bool,
+    /// The reader may take alerts.
+    is_noc: bool,
 }
 
 #[derive(Template)]
@@ -95,6 +99,7 @@ struct Figures<'a> {
     course: Course,
     alerts: Vec<AlertCard<'a>>,
     alerts_more: u64,
+    is_noc: bool,
     lease_news: Vec<NewsLine<'a>>,
     talks_now: Vec<TalkLine<'a>>,
     talks_next: Vec<TalkLine<'a>>,
@@ -119,6 +124,9 @@ struct AlertCard<'a> {
     severity: &'static str,
     /// Headline in the reader's language, or empty.
     title: &'static str,
+    says: String,
+    cause: String,
+    remedy: String,
     since: String,
     /// Device, room and port, as far as known.
     place: String,
@@ -147,7 +155,7 @@ struct Course {
 }
 
 impl<'a> Figures<'a> {
-    fn of(snapshot: &'a Snapshot, language: Language) -> Self {
+    fn of(snapshot: &'a Snapshot, language: Language, is_noc: bool) -> Self {
         let words = words(language);
         let zone = TimeZone::get(&snapshot.event.time_zone).unwrap_or(TimeZone::UTC);
         let rates = &snapshot.rates;
@@ -182,7 +190,8 @@ impl<'a> Figures<'a> {
             hit_percent: (rates.dns_hit_ratio * 100.0).round() as u32,
             failed_percent: format!("{:.1}", rates.dns_failed_ratio * 100.0),
             course: course(snapshot),
-            alerts: snapshot.alerts.iter().map(|alert| alert_card(alert, snapshot, words, &zone)).collect(),
+            alerts: snapshot.alerts.iter().map(|alert| alert_card(alert, snapshot, language, &zone)).collect(),
+            is_noc,
             alerts_more: snapshot.alerts_open.saturating_sub(snapshot.alerts.len() as u64),
             lease_news: lease_news(snapshot, words, &zone),
             talks_now: talk_lines(&snapshot.talks_now, &zone),
@@ -191,7 +200,12 @@ impl<'a> Figures<'a> {
     }
 }
 
-fn alert_card<'a>(alert: &'a SnapshotAlert, snapshot: &Snapshot, words: &Words, zone: &TimeZone) -> AlertCard<'a> {
+fn alert_card<'a>(alert: &'a SnapshotAlert, snapshot: &Snapshot, language: Language, zone: &TimeZone) -> AlertCard<'a> {
+    let words = words(language);
+    let told = |sentence: &str| match language {
+        Language::English => sentence.to_owned(),
+        Language::Japanese => japanese(sentence),
+    };
     let (level, position) = match alert.severity {
         Severity::Error => ("error", 0),
         Severity::Warning => ("warning", 1),
@@ -209,6 +223,9 @@ fn alert_card<'a>(alert: &'a SnapshotAlert, snapshot: &Snapshot, words: &Words, 
         level,
         severity: words.severities[position],
         title: words.alert_titles.iter().find(|(rule, _)| *rule == alert.rule).map_or("", |(_, title)| title),
+        says: told(&alert.says),
+        cause: told(&alert.cause),
+        remedy: told(&alert.remedy),
         since: local(alert.since, zone, form),
         place: places.into_iter().flatten().collect::<Vec<_>>().join(" · "),
         silenced_until: alert.silenced_until.map(|until| local(until, zone, "%H:%M")),

@@ -3,6 +3,7 @@
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::SocketAddr,
+    sync::Arc,
     time::Duration,
 };
 
@@ -63,10 +64,11 @@ pub(crate) fn run(arguments: &Run) -> Result<Answer> {
     };
     let access = page_access::PageAccess::of(&arguments.state)?;
     let desk = LogDesk::new(arguments.state.clone(), access.key.clone(), rooms(&plan), logs::kind_of);
-    let running = daemon::start(settings, |snapshots| {
+    let running = daemon::start(settings, |snapshots, hands| {
         let state = web::State::new(snapshots);
+        let handle = Arc::new(move |action| hands.handle(action).map(|_| ()));
         web::router(match desk {
-            Some(desk) => state.with_logs(desk),
+            Some(desk) => state.with_logs(desk).with_alerts(handle),
             None => state,
         })
     })?;

@@ -62,7 +62,7 @@ pub(crate) use self::{
     listen::DnsSockets,
     memory_keeper::restore,
     operator::{answer, ask_engine},
-    tls::{ClientTls, Held, ServerTls, certificates, provider},
+    tls::{ClientTls, Held, ServerTls, certificates, client_config, provider},
 };
 pub use self::{
     operator::{DnsRequest, FlushWhat},

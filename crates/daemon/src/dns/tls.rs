@@ -138,18 +138,7 @@ pub(crate) struct ClientTls {
 impl ClientTls {
     /// The system's trust anchors, and those in `extra`, a PEM file, e.g. of a test or of a company.
     pub(crate) fn load(extra: Option<&Path>) -> Result<Self, CertificateError> {
-        let mut roots = RootCertStore::empty();
-        let native = rustls_native_certs::load_native_certs();
-        for error in &native.errors {
-            tracing::warn!(%error, "some of the system's trust anchors cannot be read");
-        }
-        roots.add_parsable_certificates(native.certs);
-        if let Some(path) = extra {
-            for certificate in certificates(path)? {
-                roots.add(certificate)?;
-            }
-        }
-        let roots = Arc::new(roots);
+        let roots = Arc::new(roots(extra)?);
         let config = |protocol: &[u8]| -> Result<Arc<ClientConfig>, rustls::Error> {
             let mut config = ClientConfig::builder_with_provider(provider())
                 .with_safe_default_protocol_versions()?
@@ -162,6 +151,34 @@ impl ClientTls {
     }
 }
 
+/// For a connection that speaks another protocol: whom we trust, and what we show where we are asked.
+pub(crate) fn client_config(
+    extra: Option<&Path>,
+    own: Option<&DnsCertificate>,
+) -> Result<Arc<ClientConfig>, CertificateError> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = builder.with_root_certificates(roots(extra)?);
+    let Some(files) = own else { return Ok(Arc::new(builder.with_no_client_auth())) };
+    let mismatch =
+        |source| CertificateError::Mismatch { certificate: files.certificate.clone(), key: files.key.clone(), source };
+    let config = builder.with_client_auth_cert(certificates(&files.certificate)?, private_key(&files.key)?);
+    Ok(Arc::new(config.map_err(mismatch)?))
+}
+
+/// The system's trust anchors, and those in `extra`.
+fn roots(extra: Option<&Path>) -> Result<RootCertStore, CertificateError> {
+    let mut roots = RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    for error in &native.errors {
+        tracing::warn!(%error, "some of the system's trust anchors cannot be read");
+    }
+    roots.add_parsable_certificates(native.certs);
+    for certificate in extra.map(certificates).transpose()?.into_iter().flatten() {
+        roots.add(certificate)?;
+    }
+    Ok(roots)
+}
+
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
@@ -172,14 +189,17 @@ fn stamp(files: &DnsCertificate) -> Stamp {
 
 fn read(files: &DnsCertificate) -> Result<CertifiedKey, CertificateError> {
     let chain = certificates(&files.certificate)?;
-    let octets = octets(&files.key)?;
-    let key = PrivateKeyDer::from_pem_slice(&octets)
-        .map_err(|_| CertificateError::NotPem { path: files.key.clone(), what: "private key" })?;
+    let key = private_key(&files.key)?;
     CertifiedKey::from_der(chain, key, &provider()).map_err(|source| CertificateError::Mismatch {
         certificate: files.certificate.clone(),
         key: files.key.clone(),
         source,
     })
+}
+
+fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateError> {
+    let not_pem = |_| CertificateError::NotPem { path: path.to_owned(), what: "private key" };
+    PrivateKeyDer::from_pem_slice(&octets(path)?).map_err(not_pem)
 }
 
 pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {

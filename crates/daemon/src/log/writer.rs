@@ -14,7 +14,10 @@ use store::Telemetry;
 use syslog::{FoldLimits, Folder, Stations, StationsLimits};
 
 use super::{Batch, Delivery, Outcome};
-use crate::clock::{Clock, instant};
+use crate::{
+    clock::{Clock, instant},
+    watch::{SharedSigns, take_clock, take_event},
+};
 
 /// Telemetry is on disk at most this much wall time after it was received.
 const SYNC_INTERVAL: Duration = Duration::from_millis(200);
@@ -62,6 +65,7 @@ pub(crate) struct LogWriter {
     telemetry: Telemetry,
     stations: Stations,
     folder: Folder,
+    signs: SharedSigns,
     queue: Receiver<Batch>,
     clock: Clock,
     published: Arc<Mutex<LogView>>,
@@ -103,6 +107,7 @@ impl LogWriter {
         seed: u64,
         queue: Receiver<Batch>,
         clock: Clock,
+        signs: SharedSigns,
         view: Arc<Mutex<LogView>>,
     ) -> Self {
         let group = Group { lost_before: telemetry.status().lost, ..Group::default() };
@@ -110,6 +115,7 @@ impl LogWriter {
             telemetry,
             stations: Stations::new(StationsLimits::default()),
             folder: Folder::new(FoldLimits::default(), seed),
+            signs,
             queue,
             clock,
             published: view,
@@ -180,6 +186,7 @@ impl LogWriter {
         self.group.is_dirty = true;
         match batch {
             Batch::Logs(records) => {
+                self.look_at_clock(&records);
                 // What is refused for want of space is counted in the status.
                 for record in &records {
                     if !self.folder.fold(record) {
@@ -188,6 +195,7 @@ impl LogWriter {
                 }
             }
             Batch::Stream(delivery) => {
+                self.look_at_clock(&delivery.records);
                 // A sender that can wait keeps its lines until there is room again.
                 let is_refusing = self.telemetry.status().is_refusing_logs;
                 let taken = if is_refusing { 0 } else { self.write_all(&delivery.records) };
@@ -212,9 +220,17 @@ impl LogWriter {
         taken
     }
 
+    /// One line of a batch is enough; the time of a rehearsal is nobody's.
+    fn look_at_clock(&self, records: &[LogRecord]) {
+        if let (Clock::Wall, Some(record)) = (&self.clock, records.last()) {
+            take_clock(&self.signs, record);
+        }
+    }
+
     fn write(&mut self, record: &LogRecord) -> bool {
         if let Some(event) = syslog::event(record) {
             self.stations.on_event(record.received, &record.host, &event);
+            take_event(&self.signs, record, &event);
         }
         self.telemetry.append_log(record)
     }

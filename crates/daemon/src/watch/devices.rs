@@ -20,6 +20,8 @@ const NAMES_MAX: usize = 8;
 pub(crate) struct DeviceConditions {
     pub(crate) topology: Topology,
     pub(crate) places: BTreeMap<DeviceId, WatchedPlace>,
+    /// Name, the nearer end, the other.
+    pub(crate) tunnels: Vec<(String, DeviceId, DeviceId)>,
 }
 
 impl DeviceConditions {
@@ -45,7 +47,23 @@ impl DeviceConditions {
             let count = behind.get(device).copied().unwrap_or(0);
             Some(Condition { since: Some(since), hidden_by, ..self.down(report, count) })
         };
-        targets.iter().filter_map(of_device).chain(self.unseen(targets)).collect()
+        let mut conditions: Vec<Condition> = targets.iter().filter_map(of_device).collect();
+        for (name, near, far) in &self.tunnels {
+            let is_up = |report: &TargetReport| matches!(report.reachability, Reachability::Up(_));
+            let near_target = targets.iter().find(|report| report.target.device == *near);
+            // The nearer end may be the services' own device, which is not asked.
+            if down.contains(far) && near_target.is_none_or(is_up) {
+                let of_far = conditions.iter_mut().find(|condition| condition.subject.device.as_ref() == Some(far));
+                let Some(condition) = of_far.filter(|condition| condition.hidden_by.is_none()) else { continue };
+                condition.rule = "tunnel-down".to_owned();
+                condition.place = format!("tunnel {name}");
+                condition.says = format!("the tunnel {name} is down: {far} does not answer");
+                condition.cause = "the line between the sites, or the key of the tunnel".to_owned();
+                condition.remedy = format!("look at the tunnel on {near}, at its line and at the other end's firewall");
+            }
+        }
+        conditions.extend(self.unseen(targets));
+        conditions
     }
 
     fn down(&self, report: &TargetReport, behind: usize) -> Condition {
@@ -118,6 +136,7 @@ mod tests {
         let devices = DeviceConditions {
             topology: Topology::new(links.map(|(child, parent)| (child.into(), parent.into()))),
             places: BTreeMap::new(),
+            tunnels: vec![("wan".to_owned(), "edge".into(), "cloud".into())],
         };
         let report = |(device, reachability): &(&str, Reachability)| TargetReport {
             target: Target { device: (*device).into(), address: [192, 0, 2, 1].into(), was_seen: false },
@@ -140,6 +159,8 @@ mod tests {
             &[("ap", down), ("access", down), ("core", down), ("edge", up)],
             &[("device ap", Some("core")), ("device access", Some("core")), ("device core", None)],
         );
+        check(&[("cloud", down), ("edge", up)], &[("tunnel wan", None)]);
+        check(&[("cloud", down), ("edge", down)], &[("device cloud", None), ("device edge", None)]);
         check(&[("ap", unseen), ("access", unseen)], &[]);
         check(&[("ap", unseen), ("access", up)], &[("plan", None)]);
     }

@@ -1,8 +1,11 @@
 //! Sockets and threads around the `watch` engines, and what of the services they are told.
 
 mod alert_desk;
+mod alert_hands;
 mod devices;
 mod icmp_socket;
+mod line_signs;
+mod mail_outlet;
 mod neighbours;
 mod outlets;
 mod ping_service;
@@ -14,8 +17,10 @@ mod snmp_poll;
 mod snmp_service;
 
 pub(crate) use alert_desk::AlertDesk;
+pub use alert_hands::AlertHands;
 pub(crate) use devices::DeviceConditions;
-pub(crate) use outlets::{Outcome, OutletCounters, Outlets, http_agent, outcome};
+pub(crate) use line_signs::{SharedSigns, take_clock, take_event};
+pub(crate) use outlets::{OutletCounters, Outlets};
 pub(crate) use ping_service::{PingService, WatchView};
 pub(crate) use readings::Readings;
 pub(crate) use secret::read_secret;

@@ -12,13 +12,15 @@ use std::{
     time::Duration,
 };
 
-use generate::{Duty, Outlet};
+use generate::Outlet;
 use model::Timestamp;
-use ureq::tls::{Certificate, RootCerts, TlsConfig};
-use watch::{Alert, AlertState, OutletKind, message_body};
+use watch::{Alert, AlertState, OutletKind, Roster, message_body};
 
-use super::secret::read_secret;
-use crate::clock::instant;
+use super::{mail_outlet::Mailer, secret::read_secret};
+use crate::{
+    clock::instant,
+    http_client::{Outcome, http_agent, outcome, retry_after},
+};
 
 /// Messages that may wait for one outlet; further ones are dropped and counted.
 const QUEUE_MAX: usize = 256;
@@ -29,12 +31,12 @@ const RETRY_MIN: Duration = Duration::from_secs(1);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 /// Chat services take one message a second each (429 and `Retry-After` beyond).
 const CHAT_GAP: Duration = Duration::from_secs(1);
-/// How long a receiver may take in all.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
 /// How often a wait looks whether the services stop.
 const STOP_LOOK: Duration = Duration::from_millis(200);
-/// People on duty named in one message.
-const DUTIES_MAX: usize = 4;
+/// E-mails are at least so far apart; what came meanwhile goes together.
+const MAIL_GAP: Duration = Duration::from_secs(60);
+/// Messages that go together.
+const TOGETHER_MAX: usize = 50;
 
 /// What became of messages, over all outlets.
 #[derive(Debug, Default)]
@@ -51,7 +53,7 @@ pub(crate) struct OutletCounters {
 pub(crate) struct Outlets {
     queues: Vec<(OutletKind, SyncSender<Message>)>,
     event: String,
-    duties: Vec<Duty>,
+    roster: Roster,
     pub(crate) counters: Arc<OutletCounters>,
 }
 
@@ -66,7 +68,7 @@ impl Outlets {
     pub(crate) fn open(
         outlets: &[Outlet],
         event: &str,
-        duties: Vec<Duty>,
+        roster: Roster,
         stop: &Arc<AtomicBool>,
     ) -> (Self, Vec<OutletThread>) {
         let counters = Arc::new(OutletCounters::default());
@@ -80,27 +82,34 @@ impl Outlets {
             else {
                 continue;
             };
+            let Some(agent) = agent.clone() else { continue };
+            let way = match &outlet.mail {
+                None => Way::Http { kind: outlet.kind, url, token, agent },
+                Some(mail) => match Mailer::open(&url, token, mail, event) {
+                    Ok(mailer) => Way::Mail(Box::new(mailer)),
+                    Err(error) => {
+                        tracing::error!(%error, "{whose}");
+                        continue;
+                    }
+                },
+            };
             let (sender, queue) = sync_channel(QUEUE_MAX);
             queues.push((outlet.kind, sender));
-            let Some(agent) = agent.clone() else { continue };
             threads.push(OutletThread {
                 name: outlet.name.clone(),
-                kind: outlet.kind,
-                url,
-                token,
+                way,
                 queue,
-                agent,
                 is_unreached: Cell::new(false),
                 counters: Arc::clone(&counters),
                 stop: Arc::clone(stop),
             });
         }
-        (Self { queues, event: event.to_owned(), duties, counters }, threads)
+        (Self { queues, event: event.to_owned(), roster, counters }, threads)
     }
 
     /// Queues an alert for every outlet.
     pub(crate) fn tell(&self, now: Timestamp, alert: &Alert) {
-        let duty = self.on_duty(now);
+        let duty = self.roster.addressee(now, alert.escalations);
         let over = if alert.state == AlertState::Resolved { "-over" } else { "" };
         let transaction = format!("hotstage-{}-{}-{}{over}", alert.since.as_nanos(), alert.id.0, alert.escalations);
         for (kind, queue) in &self.queues {
@@ -110,34 +119,23 @@ impl Outlets {
             }
         }
     }
-
-    fn on_duty(&self, now: Timestamp) -> String {
-        let here = self.duties.iter().filter(|duty| duty.starts <= now && now < duty.ends);
-        here.map(|duty| duty.who.as_str()).take(DUTIES_MAX).collect::<Vec<_>>().join("; ")
-    }
 }
 
 /// Delivers to one outlet.
 pub(crate) struct OutletThread {
     name: String,
-    kind: OutletKind,
-    url: String,
-    token: Option<String>,
+    way: Way,
     queue: Receiver<Message>,
-    agent: ureq::Agent,
     /// Nothing was heard from it at the last try.
     is_unreached: Cell<bool>,
     counters: Arc<OutletCounters>,
     stop: Arc<AtomicBool>,
 }
 
-/// What a receiver answered.
-pub(crate) enum Outcome {
-    Delivered,
-    /// Try again, not before so long.
-    Later(Duration),
-    /// It will never take it.
-    Refused,
+/// How messages are delivered.
+enum Way {
+    Http { kind: OutletKind, url: String, token: Option<String>, agent: ureq::Agent },
+    Mail(Box<Mailer>),
 }
 
 impl OutletThread {
@@ -145,7 +143,11 @@ impl OutletThread {
         while !self.stop.load(Ordering::Relaxed) {
             match self.queue.recv_timeout(STOP_LOOK) {
                 Ok(message) => {
-                    self.deliver(&message);
+                    let mut messages = vec![message];
+                    if matches!(self.way, Way::Mail(_)) {
+                        messages.extend(self.queue.try_iter().take(TOGETHER_MAX - 1));
+                    }
+                    self.deliver(&messages);
                     self.wait(self.gap());
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -154,58 +156,56 @@ impl OutletThread {
         }
     }
 
-    fn deliver(&self, message: &Message) {
+    fn deliver(&self, messages: &[Message]) {
+        let count = messages.len() as u64;
         let (mut wait, began) = (RETRY_MIN, instant());
         while began.elapsed() < DELIVER_FOR {
-            match self.send(message) {
+            match self.send(messages) {
                 Outcome::Delivered => {
-                    self.counters.delivered.fetch_add(1, Ordering::Relaxed);
+                    self.counters.delivered.fetch_add(count, Ordering::Relaxed);
                     return;
                 }
                 Outcome::Refused => break,
                 Outcome::Later(least) => {
                     self.counters.retried.fetch_add(1, Ordering::Relaxed);
-                    self.wait(wait.max(least).min(RETRY_MAX));
-                    wait = wait.saturating_mul(2);
+                    self.wait(wait.max(least));
+                    wait = wait.saturating_mul(2).min(RETRY_MAX);
                 }
             }
             if self.stop.load(Ordering::Relaxed) {
                 break;
             }
         }
-        self.counters.failed.fetch_add(1, Ordering::Relaxed);
+        self.counters.failed.fetch_add(count, Ordering::Relaxed);
         tracing::error!(outlet = self.name, "an alert could not be delivered; check the outlet's `url` in the plan");
     }
 
-    fn send(&self, message: &Message) -> Outcome {
-        let request = match self.kind {
-            OutletKind::Webhook | OutletKind::Slack | OutletKind::Discord => self.agent.post(&self.url),
-            OutletKind::Matrix => self.agent.put(format!("{}/{}", self.url.trim_end_matches('/'), message.transaction)),
+    /// All of `messages`, of which there are several for e-mail only.
+    fn send(&self, messages: &[Message]) -> Outcome {
+        let (outcome, error) = match &self.way {
+            Way::Mail(mailer) => {
+                let texts: Vec<&str> = messages.iter().map(|message| message.body.as_str()).collect();
+                mailer.send(&texts)
+            }
+            Way::Http { kind, url, token, agent } => {
+                let Some(message) = messages.first() else { return Outcome::Delivered };
+                post(*kind, url, token.as_deref(), agent, message)
+            }
         };
-        let mut request = request.header("Content-Type", "application/json");
-        if let Some(token) = &self.token {
-            request = request.header("Authorization", format!("Bearer {token}"));
+        if error.is_empty() {
+            self.is_unreached.set(false);
+        } else if !self.is_unreached.replace(true) {
+            // A message or two for each outage, not one for each try.
+            tracing::warn!(outlet = self.name, error, "an outlet is not reached; its alerts wait");
         }
-        match request.send(message.body.as_str()) {
-            Ok(response) => {
-                self.is_unreached.set(false);
-                let after = response.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
-                outcome(response.status().as_u16(), after)
-            }
-            Err(error) => {
-                // A message or two for each outage, not one for each try.
-                if !self.is_unreached.replace(true) {
-                    tracing::warn!(outlet = self.name, %error, "an outlet is not reached; its alerts wait");
-                }
-                Outcome::Later(RETRY_MIN)
-            }
-        }
+        outcome
     }
 
     fn gap(&self) -> Duration {
-        match self.kind {
-            OutletKind::Webhook => Duration::ZERO,
-            OutletKind::Slack | OutletKind::Discord | OutletKind::Matrix => CHAT_GAP,
+        match self.way {
+            Way::Http { kind: OutletKind::Webhook | OutletKind::Mail, .. } => Duration::ZERO,
+            Way::Http { kind: OutletKind::Slack | OutletKind::Discord | OutletKind::Matrix, .. } => CHAT_GAP,
+            Way::Mail(_) => MAIL_GAP,
         }
     }
 
@@ -218,29 +218,20 @@ impl OutletThread {
     }
 }
 
-/// HTTP with the trust anchors of the system, as DNS over TLS has them; `SSL_CERT_FILE` names others.
-pub(crate) fn http_agent() -> ureq::Agent {
-    let native = rustls_native_certs::load_native_certs();
-    let roots: Vec<_> = native.certs.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-    let tls = TlsConfig::builder()
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .build();
-    let config = ureq::Agent::config_builder()
-        .timeout_global(Some(REQUEST_TIME_MAX))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .tls_config(tls)
-        .build();
-    config.into()
-}
-
-/// RFC 9110 section 15: 2xx took it; 429 and 5xx may take it later; the rest never will.
-pub(crate) fn outcome(status: u16, retry_after_seconds: Option<u64>) -> Outcome {
-    match status {
-        200..=299 => Outcome::Delivered,
-        408 | 429 | 500..=599 => Outcome::Later(Duration::from_secs(retry_after_seconds.unwrap_or(0))),
-        _ => Outcome::Refused,
+/// What came of it, and why nothing was heard, or nothing.
+fn post(kind: OutletKind, url: &str, token: Option<&str>, agent: &ureq::Agent, message: &Message) -> (Outcome, String) {
+    let request = match kind {
+        OutletKind::Webhook | OutletKind::Slack | OutletKind::Discord | OutletKind::Mail => agent.post(url),
+        // The same transaction for each try: the server shows it once.
+        OutletKind::Matrix => agent.put(format!("{}/{}", url.trim_end_matches('/'), message.transaction)),
+    };
+    let mut request = request.header("Content-Type", "application/json");
+    if let Some(token) = token {
+        request = request.header("Authorization", format!("Bearer {token}"));
+    }
+    match request.send(message.body.as_str()) {
+        Ok(response) => (outcome(response.status().as_u16(), retry_after(response.headers())), String::new()),
+        Err(error) => (Outcome::Later(RETRY_MIN), error.to_string()),
     }
 }
 
@@ -251,35 +242,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_comes_of_a_status() {
-        let word = |status, after| match outcome(status, after) {
-            Outcome::Delivered => "delivered".to_owned(),
-            Outcome::Later(least) => format!("later {}", least.as_secs()),
-            Outcome::Refused => "refused".to_owned(),
-        };
-        for (status, after, expected) in [
-            (200, None, "delivered"),
-            (204, None, "delivered"),
-            (301, None, "refused"),
-            (404, None, "refused"),
-            (429, Some(7), "later 7"),
-            (503, None, "later 0"),
-        ] {
-            assert_eq!(word(status, after), expected, "{status}");
-        }
-    }
-
-    #[test]
     fn a_full_queue_drops_and_counts() {
         let outlet = Outlet {
             name: "noc".to_owned(),
             kind: OutletKind::Slack,
             url: SecretSource::Plain("http://127.0.0.1:9/".to_owned()),
             token: None,
+            mail: None,
         };
         let lost = Outlet { url: SecretSource::File("/nonexistent/secret".to_owned()), ..outlet.clone() };
         let stop = Arc::new(AtomicBool::new(false));
-        let (outlets, threads) = Outlets::open(&[outlet, lost], "Small", Vec::new(), &stop);
+        let (outlets, threads) = Outlets::open(&[outlet, lost], "Small", Roster::default(), &stop);
         assert_eq!(threads.len(), 1, "an outlet without its secret is left out");
         let alert = Alert {
             id: watch::AlertId(1),

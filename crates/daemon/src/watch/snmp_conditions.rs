@@ -179,7 +179,7 @@ mod tests {
             speeds_mbps: [(PortRef { device: "sw".into(), port: "gi1".to_owned() }, 1_000)].into(),
             interval: Duration::from_secs(10),
         };
-        let devices = DeviceConditions { topology: Topology::default(), places: BTreeMap::new() };
+        let devices = DeviceConditions { topology: Topology::default(), places: BTreeMap::new(), tunnels: Vec::new() };
         let answered = Some(Timestamp::from_secs(0));
         let view = AgentView { answered, ports: vec![port], ..AgentView::default() };
         let agents = [("sw".into(), Arc::new(view))].into();

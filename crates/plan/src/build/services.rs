@@ -10,12 +10,12 @@ use model::{DeviceId, Place};
 
 use super::Build;
 use crate::{
-    Crowd, Day, Device, Dns, DnsCertificate, DnsForward, Listen, LogCertificate, LogIntake, Privacy, RemoteWrite,
-    Secret, Services, Snmp, SnmpCredentials,
+    Crowd, Day, Device, Dns, DnsCertificate, DnsForward, Listen, LogCertificate, LogIntake, Privacy, Secret, Services,
+    Snmp, SnmpCredentials,
     file::{
         leaf::{DnsServer, Text},
         shape::{At, Many},
-        v1::{CrowdTable, DnsTable, LogTable, PrivacyTable, RemoteWriteTable, ServicesTable, SnmpTable},
+        v1::{CrowdTable, DnsTable, LogTable, PrivacyTable, ServicesTable, SnmpTable},
     },
 };
 
@@ -34,10 +34,6 @@ const LOG_CONNECTIONS_RANGE: RangeInclusive<u32> = 1..=100_000;
 /// Time between SNMP polls when the plan is silent, and what it may say.
 const SNMP_INTERVAL: Duration = Duration::from_secs(10);
 const SNMP_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(600);
-
-/// Time between requests of remote-write when the plan is silent, and what it may say.
-const REMOTE_WRITE_INTERVAL: Duration = Duration::from_secs(15);
-const REMOTE_WRITE_INTERVALS: RangeInclusive<Duration> = Duration::from_secs(5)..=Duration::from_secs(300);
 
 /// Below this, a day's segments would not fit.
 const TELEMETRY_BYTES_MIN: u64 = 16 << 20;
@@ -78,7 +74,7 @@ impl Build {
             telemetry_bytes_max: self.telemetry(table),
             ping: ping.is_none_or(|ping| ping.value),
             snmp: self.snmp(table.and_then(|table| table.watch.as_ref()?.snmp.as_ref())),
-            remote_write: self.remote_write(table.and_then(|table| table.feeds.as_ref()?.remote_write.as_ref())),
+            feeds: self.feeds(table.and_then(|table| table.feeds.as_ref())),
             at: table.map_or_else(|| Place::file("event.toml"), |table| table.here.clone()),
         }
     }
@@ -106,24 +102,6 @@ impl Build {
         Some(Snmp { credentials, interval })
     }
 
-    fn remote_write(&mut self, table: Option<&RemoteWriteTable>) -> Option<RemoteWrite> {
-        let table = table?;
-        if let Secret::Plain(url) = &table.url.value
-            && !(url.starts_with("http://") || url.starts_with("https://"))
-        {
-            let says = format!("`url` is `{url}`, which is no address of HTTP");
-            self.problems.add(&table.url.at, says, "write `url = \"http://192.0.2.9:9090/api/v1/write\"`");
-        }
-        let interval = table.interval.as_ref().map_or(REMOTE_WRITE_INTERVAL, |interval| interval.value);
-        if let Some(stated) = &table.interval
-            && !REMOTE_WRITE_INTERVALS.contains(&interval)
-        {
-            self.problems.add(&stated.at, "`interval` is not within 5 s and 5 min", "write `interval = \"15s\"`");
-        }
-        let token = table.token.as_ref().map(|token| token.value.clone());
-        Some(RemoteWrite { url: table.url.value.clone(), token, interval })
-    }
-
     fn telemetry(&mut self, table: Option<&ServicesTable>) -> u64 {
         match table.and_then(|table| table.telemetry.as_ref()) {
             Some(stated) if stated.value.0 < TELEMETRY_BYTES_MIN => {
@@ -139,7 +117,7 @@ impl Build {
     }
 
     /// A certificate with its key; `name` is that of the table.
-    fn certificate(
+    pub(super) fn certificate(
         &mut self,
         name: &str,
         certificate: Option<&At<Text>>,
@@ -338,7 +316,7 @@ impl Build {
     }
 }
 
-fn path(text: Option<&At<Text>>) -> Option<PathBuf> {
+pub(super) fn path(text: Option<&At<Text>>) -> Option<PathBuf> {
     text.map(|text| PathBuf::from(&text.value.0))
 }
 

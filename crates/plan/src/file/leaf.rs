@@ -405,8 +405,9 @@ word_leaf!(DeviceKind, "`router`, `switch`, `access-point`, `injector` or `serve
      "injector" => Self::Injector, "server" => Self::Server]);
 word_leaf!(Severity, "`error`, `warning` or `info`", "\"warning\"",
     ["error" => Self::Error, "warning" => Self::Warning, "info" => Self::Info]);
-word_leaf!(OutletKind, "`webhook`, `slack`, `discord` or `matrix`", "\"slack\"",
-    ["webhook" => Self::Webhook, "slack" => Self::Slack, "discord" => Self::Discord, "matrix" => Self::Matrix]);
+word_leaf!(OutletKind, "`webhook`, `slack`, `discord`, `matrix` or `mail`", "\"slack\"",
+    ["webhook" => Self::Webhook, "slack" => Self::Slack, "discord" => Self::Discord, "matrix" => Self::Matrix,
+     "mail" => Self::Mail]);
 word_leaf!(Ipv6Mode, "`slaac`, `stateless` or `stateful`", "\"stateless\"",
     ["slaac" => Self::Slaac, "stateless" => Self::Stateless, "stateful" => Self::Stateful]);
 word_leaf!(PoeStandard, "`af`, `at` or `bt`", "\"af\"", ["af" => Self::Af, "at" => Self::At, "bt" => Self::Bt]);

@@ -420,10 +420,16 @@ shape! {
     OutletTable {
         /// What receives.
         kind: At<OutletKind>,
-        /// Where, best as `env:NAME` or `file:PATH`.
+        /// Where, best as `env:NAME` or `file:PATH`; of mail `smtps://HOST`, `smtp://HOST` (STARTTLS) or `smtp+clear://HOST`.
         url: At<Secret>,
-        /// Access token (Matrix).
+        /// Access token (Matrix), or password (mail).
         token: Option<At<Secret>>,
+        /// Who writes (mail).
+        from: Option<At<Text>>,
+        /// To whom (mail).
+        to: Option<Many<Text>>,
+        /// User of the server (mail). Default: it asks for none.
+        user: Option<At<Text>>,
     }
 }
 
@@ -450,16 +456,58 @@ shape! {
         telemetry: Option<At<Bytes>>,
         /// What is watched.
         watch: Option<WatchTable>,
-        /// Who else is given the figures.
+        /// Who else is given the figures and the log.
         feeds: Option<FeedsTable>,
     }
 }
 
 shape! {
-    /// Who is given the figures, besides those who read `/metrics`.
+    /// Who is given the figures and the log, besides those who read them here.
     FeedsTable {
         /// A receiver of Prometheus remote-write 1.0. Default: none.
         remote_write: Option<RemoteWriteTable>,
+        /// A Zabbix server or proxy. Default: none.
+        zabbix: Option<ZabbixTable>,
+        /// A syslog collector that is sent every line. Default: none.
+        syslog: Option<SyslogFeedTable>,
+        /// A receiver of OpenTelemetry logs. Default: none.
+        otlp: Option<OtlpTable>,
+    }
+}
+
+shape! {
+    /// A Zabbix server or proxy, told by the sender protocol.
+    ZabbixTable {
+        /// Its trapper, e.g. `192.0.2.9:10051`.
+        server: At<Text>,
+        /// Name of the host in Zabbix that has the template. Default: hotstage.
+        host: Option<At<Text>>,
+        /// Time between values, 5s to 5m. Default: 30s.
+        interval: Option<At<Duration>>,
+    }
+}
+
+shape! {
+    /// A syslog collector, told over TCP or TLS.
+    SyslogFeedTable {
+        /// Where, e.g. `tls://192.0.2.9:6514` or `tcp://192.0.2.9:601`.
+        to: At<Text>,
+        /// PEM file of authorities besides the system's.
+        ca: Option<At<Text>>,
+        /// PEM file of our certificate, where the collector asks for one.
+        certificate: Option<At<Text>>,
+        /// PEM file of its key.
+        key: Option<At<Text>>,
+    }
+}
+
+shape! {
+    /// A receiver of OTLP logs over HTTP.
+    OtlpTable {
+        /// Where, e.g. `http://192.0.2.9:4318/v1/logs`; best as `env:NAME` or `file:PATH` if it holds a secret.
+        url: At<Secret>,
+        /// Bearer token.
+        token: Option<At<Secret>>,
     }
 }
 

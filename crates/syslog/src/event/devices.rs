@@ -10,7 +10,7 @@ pub(super) fn cisco(app: &str, message: &str) -> Option<LineEvent> {
         (_, "CONFIG_I" | "CFGLOG_LOGGEDCMD") => Some(LineEvent::ConfigChanged),
         ("LINK" | "LINEPROTO", "UPDOWN" | "CHANGED") => cisco_link(message),
         ("ILPOWER", _) => cisco_power(mnemonic, message),
-        ("SPANTREE" | "SPANTREE_VLAN_SW" | "SW_MATM" | "PM", _) => cisco_tree(mnemonic, message),
+        ("SPANTREE" | "SPANTREE_VLAN_SW" | "SW_MATM" | "PM" | "STORM_CONTROL", _) => cisco_tree(mnemonic, message),
         ("SEC_LOGIN", "LOGIN_SUCCESS" | "LOGIN_FAILED") => {
             let user = between(message, "[user: ", "]");
             Some(LineEvent::Login { is_accepted: mnemonic == "LOGIN_SUCCESS", user })
@@ -52,6 +52,8 @@ fn cisco_tree(mnemonic: &str, message: &str) -> Option<LineEvent> {
         "ROOTCHANGE" => (SpanningTreeWord::RootChange, Some("New Root Port is ")),
         "BLOCK_BPDUGUARD" | "ROOTGUARD_BLOCK" | "LOOPGUARD_BLOCK" => (SpanningTreeWord::Blocked, Some("port ")),
         "ERR_DISABLE" => (SpanningTreeWord::Blocked, Some("putting ")),
+        // `A Broadcast storm detected on Gi0/3. A packet filter action has been applied on the interface.`
+        "FILTERED" | "SHUTDOWN" => (SpanningTreeWord::Blocked, Some("detected on ")),
         "MACFLAP_NOTIF" => (SpanningTreeWord::Flapping, Some("between port ")),
         _ => return None,
     };

@@ -88,7 +88,7 @@ async fn nothing_is_shown_without_the_key() {
     let (status, headers, _) = ask(&routes, &format!("/logs?key={KEY}"), &[]).await;
     assert_eq!((status, headers[header::LOCATION].to_str().unwrap()), (StatusCode::SEE_OTHER, "/logs"));
     let cookie = headers[header::SET_COOKIE].to_str().unwrap();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite") && cookie.contains("Path=/logs"), "{cookie}");
+    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite") && cookie.contains("Path=/;"), "{cookie}");
     let (status, _, text) = ask(&routes, "/logs/rows", &[("authorization", &format!("Bearer {KEY}"))]).await;
     assert!(status == StatusCode::OK && text.contains("a secret line"), "{text}");
     let (_, _, public) = ask(&routes, "/", &[]).await;
@@ -185,4 +185,46 @@ async fn files_hold_all_lines() {
     let json: Vec<serde_json::Value> = serde_json::from_str(&seen(&routes, "/logs/lines.json").await).unwrap();
     assert_eq!(json.len(), 3_000);
     assert_eq!(json[0]["message"], "=line 2999");
+}
+
+#[tokio::test]
+async fn alerts_are_taken_by_who_has_the_key_and_asks_from_our_own_page() {
+    let temp = tempfile::tempdir().unwrap();
+    let state = StateDir::open(temp.path(), "e", Mode::Serve).unwrap();
+    let desk = LogDesk::new(state.path().to_owned(), KEY.to_owned(), Vec::new(), kind).unwrap();
+    let (_, receiver) = watch::channel(Arc::new(Snapshot::default()));
+    let taken = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = Arc::clone(&taken);
+    let handle = move |action| match action {
+        model::AlertAction::Take { id: 7, by } => {
+            seen.lock().unwrap().push(by);
+            Ok(())
+        }
+        other => Err(format!("{other:?}")),
+    };
+    let routes = router(State::new(receiver).with_logs(desk).with_alerts(Arc::new(handle)));
+    let (cookie, bearer) = (format!("{COOKIE}={KEY}"), format!("Bearer {KEY}"));
+    let json = ("content-type", "application/json");
+    let ours = [("host", "noc:8080"), ("origin", "http://noc:8080")];
+    let (cookie, bearer) = (("cookie", cookie.as_str()), ("authorization", bearer.as_str()));
+    let take = r#"{"take":{"id":7,"by":"Aki"}}"#;
+    for (headers, body, expected) in [
+        (vec![json], take, 401),
+        (vec![json, cookie], take, 403),
+        (vec![json, cookie, ("host", "noc:8080"), ("origin", "http://noc:8081")], take, 403),
+        (vec![json, cookie, ("host", "noc:8080"), ("origin", "null")], take, 403),
+        (vec![cookie, ours[0], ours[1]], take, 403),
+        (vec![json, cookie, ours[0], ours[1]], take, 204),
+        (vec![json, bearer], take, 204),
+        (vec![json, bearer], r#"{"take":{"id":8,"by":"Aki"}}"#, 409),
+        (vec![json, bearer], r#"{"drop":{}}"#, 400),
+    ] {
+        let mut request = Request::post("/alerts/handle");
+        for (name, value) in &headers {
+            request = request.header(*name, *value);
+        }
+        let response = routes.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), expected, "{headers:?} {body}");
+    }
+    assert_eq!(*taken.lock().unwrap(), ["Aki", "Aki"]);
 }

@@ -25,6 +25,8 @@ struct Entrance<'a> {
     words: &'a LogWords,
     name: &'a str,
     is_wrong: bool,
+    /// Where the reader comes from, to go back there.
+    to: &'a str,
 }
 
 #[derive(Template)]
@@ -82,9 +84,10 @@ struct Row {
 }
 
 /// Where the key is asked for.
-pub(super) fn entrance(state: &State, language: Language, is_wrong: bool) -> Response {
+pub(super) fn entrance(state: &State, language: Language, is_wrong: bool, to: Option<&str>) -> Response {
     let snapshot = state.snapshot();
-    let page = Entrance { language, words: words(language), name: &snapshot.event.name, is_wrong };
+    let page =
+        Entrance { language, words: words(language), name: &snapshot.event.name, is_wrong, to: to.unwrap_or_default() };
     let headers = [(header::CACHE_CONTROL, "no-store")];
     (StatusCode::UNAUTHORIZED, headers, Html(page.render().unwrap_or_default())).into_response()
 }

@@ -154,7 +154,7 @@ fn promtool_has_nothing_to_say_about_the_figures() {
     let url = format!("http://{}", hotstage.address("http"));
     let files =
         output(&program().display().to_string(), &["feeds", &format!("{path}/plan"), "-o", &out, "--url", &url]);
-    assert_eq!(files.lines().count(), 6, "{files}");
+    assert_eq!(files.lines().count(), 7, "{files}");
     let text = metrics(&hotstage, "text/plain");
     for file in files.lines() {
         let written = fs::read_to_string(file).unwrap();
@@ -170,6 +170,32 @@ fn promtool_has_nothing_to_say_about_the_figures() {
         }
     }
     output("promtool", &["check", "config", &format!("{out}/prometheus/prometheus.yml")]);
+    output("promtool", &["check", "rules", &format!("{out}/prometheus/hotstage.rules.yml")]);
+    check_open_metrics(&open);
+}
+
+/// The parser of the Python client, which is strict about names, types and the end, reads every line.
+fn check_open_metrics(text: &str) {
+    const PARSE: &str = "import sys\nfrom prometheus_client.openmetrics.parser import text_string_to_metric_families as parse\nprint(sum(len(family.samples) for family in parse(sys.stdin.read())))";
+    let python = std::env::var("HOTSTAGE_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let has_module = Command::new(&python).args(["-c", "import prometheus_client.openmetrics.parser"]).output();
+    if !has_module.is_ok_and(|output| output.status.success()) {
+        say("OpenMetrics is not read by a parser: prometheus-client is not installed");
+        return;
+    }
+    let mut command = Command::new(python);
+    command.args(["-c", PARSE]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    process.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let result = process.wait_with_output().unwrap();
+    assert!(result.status.success(), "{}", String::from_utf8_lossy(&result.stderr));
+    let read: usize = String::from_utf8_lossy(&result.stdout).trim().parse().unwrap();
+    assert_eq!(read, text.lines().filter(|line| !line.starts_with('#')).count());
+}
+
+#[expect(clippy::print_stdout, reason = "what was not tested is said")]
+fn say(text: &str) {
+    println!("{text}");
 }
 
 /// `promtool check metrics` has no error and no advice.

@@ -181,7 +181,7 @@ fn python_with_duckdb() -> Option<PathBuf> {
 const DUCKDB: &str = r#"
 import json, sys, duckdb
 duckdb.sql("set timezone='UTC'")
-columns = "epoch_ns(received) as at, source, transport, facility, severity, host, app, message, raw"
+columns = "epoch_us(received) as at, source, transport, facility, severity, host, app, message, raw"
 for row in duckdb.sql(f"select {columns} from read_parquet({sys.argv[1:]!r}) order by received, message").fetchall():
     at, source, transport, facility, severity, host, app, message, raw = row
     print(json.dumps([at, source, transport, facility, severity, host, app, message, raw.decode("utf-8", "replace")]))
@@ -220,7 +220,9 @@ fn duckdb_reads_what_hotstage_finds() {
         let text = String::from_utf8(read.stdout).unwrap();
         let mut theirs: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         theirs.sort_by_key(key);
-        assert_eq!(theirs, ours, "{files:?}");
+        assert_eq!(theirs.len(), ours.len(), "{files:?}");
+        let other = theirs.iter().zip(&ours).find(|(theirs, ours)| theirs != ours);
+        assert_eq!(other, None, "{files:?}");
     }
 }
 
@@ -229,7 +231,8 @@ fn as_read(row: &Value) -> Value {
     const SEVERITIES: [&str; 8] = ["emergency", "alert", "critical", "error", "warning", "notice", "info", "debug"];
     let severity = row["severity"].as_str().and_then(|name| SEVERITIES.iter().position(|known| *known == name));
     let text = |name: &str| row[name].clone();
-    let at = nanos(row["received"].as_str().unwrap());
+    // Some versions of DuckDB read times with a zone in microseconds.
+    let at = nanos(row["received"].as_str().unwrap()) / 1_000;
     Value::from(vec![
         Value::from(at),
         text("source"),

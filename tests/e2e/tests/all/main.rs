@@ -17,6 +17,7 @@ mod event;
 mod feeds;
 mod ipv6;
 mod load;
+mod log_feeds;
 mod log_intake;
 mod log_search;
 mod log_tls;

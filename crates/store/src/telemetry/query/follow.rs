@@ -7,6 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use model::Timestamp;
+
 use super::{
     LogLine, LogPosition, LogQuery, QueryError, at, best::Best, fetch_records, filter::Filter, sealed::Sealed,
 };
@@ -38,6 +40,8 @@ pub struct LogFollower {
     next: u64,
     tail: Option<Tail>,
     begun: (u64, u64),
+    /// Lines of its segment up to this one were followed by an earlier run.
+    behind: Option<LogPosition>,
 }
 
 /// A segment that grows. What is sealed meanwhile can still be read to its end.
@@ -54,7 +58,7 @@ impl LogFollower {
     pub fn begin(path: &Path) -> Result<Self, QueryError> {
         let paths = Paths::of(path);
         let newest = sequences(&paths)?.into_iter().max();
-        let mut follower = Self { paths, next: newest.unwrap_or(0), tail: None, begun: (0, 0) };
+        let mut follower = Self { paths, next: newest.unwrap_or(0), tail: None, begun: (0, 0), behind: None };
         let nothing = Filter::compile(&LogQuery { hosts: Some(Vec::new()), ..LogQuery::default() })?;
         if let Some(tail) = follower.open_live(follower.next)? {
             let mut tail = tail;
@@ -67,6 +71,28 @@ impl LogFollower {
             follower.begun = (follower.next, 0);
         }
         Ok(follower)
+    }
+
+    /// Begins behind `position`, where an earlier run came to; what retention took away since is passed over.
+    pub fn resume(path: &Path, position: LogPosition) -> Result<Self, QueryError> {
+        let paths = Paths::of(path);
+        let (begun, behind) = ((position.sequence, position.row.saturating_add(1)), Some(position));
+        Ok(Self { paths, next: position.sequence, tail: None, begun, behind })
+    }
+
+    /// Begins with the oldest line there is.
+    pub fn all(path: &Path) -> Self {
+        Self { paths: Paths::of(path), next: 0, tail: None, begun: (0, 0), behind: None }
+    }
+
+    /// Where this began: behind this position, or with the first line ever.
+    pub fn begun_behind(&self) -> Option<LogPosition> {
+        let received = Timestamp::EPOCH;
+        match self.begun {
+            (0, 0) => None,
+            (sequence, 0) => Some(LogPosition { received, sequence: sequence - 1, row: u64::MAX }),
+            (sequence, row) => Some(LogPosition { received, sequence, row: row - 1 }),
+        }
     }
 
     /// True for lines that were stored when this began; it answers the others.
@@ -99,6 +125,14 @@ impl LogFollower {
             if self.tail.is_none() {
                 lines.extend(self.read_sealed(sequence, &query, &filter)?);
                 self.next = sequence + 1;
+            }
+        }
+        if let Some(behind) = self.behind {
+            let is_known =
+                |line: &LogLine| line.position.sequence == behind.sequence && line.position.row <= behind.row;
+            lines.retain(|line| !is_known(line));
+            if self.tail.as_ref().map_or(self.next, |tail| tail.sequence) > behind.sequence {
+                self.behind = None;
             }
         }
         Ok(lines)

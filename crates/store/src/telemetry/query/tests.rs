@@ -212,3 +212,35 @@ fn a_follower_gets_each_line_once_over_sealing() {
     assert_eq!(found, want);
     assert_eq!(LogFollower::begin(&temp.path().join("nowhere")).unwrap().poll(&query).unwrap(), []);
 }
+
+#[test]
+fn a_follower_goes_on_behind_where_an_earlier_one_came_to() {
+    let temp = tempfile::tempdir().unwrap();
+    let (_state, mut telemetry, _) = stored(temp.path(), 100);
+    let lines = search_lines(temp.path(), &LogQuery { newest_first: false, ..all() }).unwrap();
+    let behind = |follower: &mut LogFollower| {
+        let polled = follower.poll(&LogQuery::default()).unwrap();
+        polled.into_iter().map(|line| line.position).collect::<Vec<_>>()
+    };
+    let want: Vec<_> = lines.iter().map(|line| line.position).collect();
+    assert_eq!(behind(&mut LogFollower::all(temp.path())), want);
+    for at in [0, 57, 99] {
+        let mut follower = LogFollower::resume(temp.path(), want[at]).unwrap();
+        assert_eq!(
+            follower.begun_behind().map(|begun| (begun.sequence, begun.row)),
+            Some((want[at].sequence, want[at].row))
+        );
+        assert_eq!(behind(&mut follower), want[at + 1..], "{at}");
+        assert_eq!(behind(&mut follower), []);
+    }
+    // Sealed meanwhile, and more came.
+    telemetry.seal_all(Timestamp::EPOCH).unwrap();
+    telemetry.append_log(&line(100));
+    telemetry.sync(Timestamp::EPOCH).unwrap();
+    let mut follower = LogFollower::resume(temp.path(), want[57]).unwrap();
+    assert_eq!(behind(&mut follower).len(), 43);
+    let begun = LogFollower::begin(temp.path()).unwrap().begun_behind().unwrap();
+    telemetry.append_log(&line(101));
+    telemetry.sync(Timestamp::EPOCH).unwrap();
+    assert_eq!(behind(&mut LogFollower::resume(temp.path(), begun).unwrap()).len(), 1);
+}
