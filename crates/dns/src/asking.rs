@@ -171,7 +171,7 @@ impl Engine {
             None,
             upstream,
             Transport::Udp,
-            &question,
+            question.into(),
             0,
             Wants::Edns { dnssec_ok: false, signatures: false },
         );
@@ -242,7 +242,7 @@ impl Engine {
             self.inflight.extend_deadline(id, now + TCP_PATIENCE * self.patience_factor);
         }
         let wants = Wants::Edns { dnssec_ok, signatures: dnssec_ok || is_validated };
-        self.send_ask(now, Some(id), upstream, transport, &question, flags, wants);
+        self.send_ask(now, Some(id), upstream, transport, question, flags, wants);
     }
 
     #[expect(clippy::too_many_arguments, reason = "one place that builds a query, for questions and probes")]
@@ -252,7 +252,7 @@ impl Engine {
         pending: Option<u64>,
         upstream: usize,
         transport: Transport,
-        question: &[u8],
+        mut question: Box<[u8]>,
         flags: u16,
         wants: Wants,
     ) -> u64 {
@@ -260,7 +260,6 @@ impl Engine {
             Wants::Edns { dnssec_ok, signatures } => (dnssec_ok, signatures),
             Wants::NothingOfEdns => (false, false),
         };
-        let mut question: Box<[u8]> = question.into();
         if transport == Transport::Udp && self.upstreams.keeps_case(upstream) {
             mix_case(&mut question, &mut self.random);
         }
@@ -367,7 +366,7 @@ impl Engine {
         let (question, flags) = (pending.question.clone(), if pending.checking_disabled { CD } else { 0 });
         self.upstreams.edns_refused(upstream);
         self.counters.upstream_asks += 1;
-        self.send_ask(now, Some(id), upstream, Transport::Udp, &question, flags, Wants::NothingOfEdns);
+        self.send_ask(now, Some(id), upstream, Transport::Udp, question, flags, Wants::NothingOfEdns);
     }
 
     /// What this upstream said is bogus; another may say better, which a forger on the way to one of them cannot hinder. False
@@ -462,7 +461,11 @@ impl Engine {
     pub(crate) fn conclude(&mut self, now: Timestamp, id: u64, answer: Answer) {
         let Some(pending) = self.inflight.get(id) else { return };
         let (waiters, key) = (std::mem::take(&mut pending.waiters), Arc::clone(&pending.key));
-        let (followers, waiters): (Vec<_>, Vec<_>) = waiters.into_iter().partition(Waiter::is_following);
+        let (followers, waiters) = if waiters.iter().any(Waiter::is_following) {
+            waiters.into_iter().partition(Waiter::is_following)
+        } else {
+            (Vec::new(), waiters)
+        };
         for waiter in &waiters {
             self.waits.count(now.since(waiter.since));
             self.respond(waiter.client, &waiter.head(), &answer);

@@ -10,7 +10,7 @@ use crate::{
     cache::Key,
     local::LocalAnswer,
     name::{from_text, is_at_or_below},
-    wire::{CLASS_IN, HEADER_LEN, RCODE, rtype, u16_at},
+    wire::{AD, CLASS_IN, HEADER_LEN, RCODE, rtype, u16_at},
     writer::Answer,
 };
 
@@ -51,6 +51,10 @@ pub struct Cached {
     pub checking_disabled: bool,
     /// What it says.
     pub shape: Shape,
+    /// Its signatures were checked here and are good (AD).
+    pub is_secure: bool,
+    /// The extended error that is sent with it (RFC 8914).
+    pub extended_error: Option<u16>,
     /// How long it is still served as it is; `None` once it is past its end.
     pub fresh_for: Option<Duration>,
     /// Past its end: how long it may still be served when nobody can be asked (RFC 8767).
@@ -141,6 +145,8 @@ impl Engine {
             dnssec_ok,
             checking_disabled,
             shape: shape(kept.answer),
+            is_secure: u16_at(&kept.answer.wire, 2).unwrap_or(0) & AD != 0,
+            extended_error: kept.answer.extended_error,
             fresh_for: (kept.expires > now).then(|| left(kept.expires)),
             usable_for: left(kept.usable_until),
             recheck_in: left(kept.recheck),

@@ -34,6 +34,16 @@ impl<'a> Record<'a> {
         Some((record, end))
     }
 
+    /// RDATA as [`Self::expanded_rdata`] gives it, where nothing in it can be compressed: for most records nothing is copied.
+    pub(crate) fn plain_rdata(&self) -> Option<&'a [u8]> {
+        let fixed = match layout(self.rtype) {
+            [Field::Octets(count)] => Some(*count),
+            [Field::Rest] => Some(self.rdata.len()),
+            _ => None,
+        };
+        fixed.filter(|count| *count == self.rdata.len()).map(|_| self.rdata)
+    }
+
     /// RDATA with every name written out, for the types in which names may be compressed (RFC 3597 section 4);
     /// a plain copy for all others. `None` when the RDATA does not have the shape of its type.
     pub(crate) fn expanded_rdata(&self, message: &[u8]) -> Option<Vec<u8>> {

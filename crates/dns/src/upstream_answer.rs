@@ -20,6 +20,9 @@ const ALIASES_MAX: usize = 16;
 /// Records looked at in one answer.
 const RECORDS_MAX: usize = 2_048;
 
+/// Records of a section that room is made for before they are read, whatever the count says.
+const ROOM_AT_ONCE: usize = 3;
+
 /// The question as it was put to the upstream.
 pub(crate) struct Asked<'a> {
     pub(crate) id: u16,
@@ -117,7 +120,9 @@ struct Sections<'a> {
 
 impl<'a> Sections<'a> {
     fn read(message: &'a [u8], mut at: usize) -> Option<Self> {
-        let mut sections = Self { answer: Vec::new(), authority: Vec::new(), extended_rcode: 0 };
+        let room = |count_at| usize::from(u16_at(message, count_at).unwrap_or(0)).min(ROOM_AT_ONCE);
+        let mut sections =
+            Self { answer: Vec::with_capacity(room(6)), authority: Vec::with_capacity(room(8)), extended_rcode: 0 };
         let mut records_left = RECORDS_MAX;
         for (section, count_at) in [6, 8, 10].into_iter().enumerate() {
             for _ in 0..u16_at(message, count_at)? {
@@ -242,8 +247,11 @@ fn copy_denial(writer: &mut Writer, sections: &Sections<'_>, message: &[u8], nam
 }
 
 fn copy(writer: &mut Writer, section: Section, record: &Record<'_>, message: &[u8], ttl: u32) -> Option<()> {
-    let rdata = record.expanded_rdata(message)?;
-    writer.record(section, record.owner.as_slice(), record.rtype, ttl, &rdata).ok()
+    let mut add = |rdata: &[u8]| writer.record(section, record.owner.as_slice(), record.rtype, ttl, rdata).ok();
+    match record.plain_rdata() {
+        Some(rdata) => add(rdata),
+        None => add(&record.expanded_rdata(message)?),
+    }
 }
 
 /// True when `record`'s owner is `name` or above it.

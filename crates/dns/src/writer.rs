@@ -54,7 +54,7 @@ impl Writer {
             targets: Vec::with_capacity(16),
             comparisons_left: COMPARISONS_MAX,
             counts: [0; 2],
-            ttl_offsets: Vec::new(),
+            ttl_offsets: Vec::with_capacity(8),
             least_ttl: None,
         };
         writer.wire.extend_from_slice(&[0; HEADER_LEN]);
@@ -95,8 +95,9 @@ impl Writer {
         self.wire[6..8].copy_from_slice(&self.counts[0].to_be_bytes());
         self.wire[8..10].copy_from_slice(&self.counts[1].to_be_bytes());
         Answer {
-            wire: self.wire.into(),
-            ttl_offsets: self.ttl_offsets.into(),
+            // Copied: cutting an allocation to size leaves scraps that the allocator has to gather again.
+            wire: self.wire.as_slice().into(),
+            ttl_offsets: self.ttl_offsets.as_slice().into(),
             lifetime_s: self.least_ttl.unwrap_or(0),
             extended_error: None,
         }

@@ -143,7 +143,13 @@ fn for_whom(cached: &Cached) -> &'static str {
 }
 
 fn kept(cached: &Cached) -> String {
-    let says = says_what(cached.shape);
+    let mut says = says_what(cached.shape);
+    if cached.is_secure {
+        says.push_str(", signatures are good");
+    }
+    if let Some(code) = cached.extended_error {
+        let _ = write!(says, " because {} (extended error {code})", reason(code));
+    }
     match cached.fresh_for {
         Some(left) => format!("{says}, served as it is for {} s more", left.as_secs()),
         None if cached.recheck_in.is_zero() => format!(
@@ -154,6 +160,26 @@ fn kept(cached: &Cached) -> String {
             "{says}, past its end and served because upstreams did not answer; they are asked again in {} s",
             cached.recheck_in.as_secs()
         ),
+    }
+}
+
+/// Extended DNS errors that an answer of ours may have (RFC 8914 section 4).
+fn reason(code: u16) -> &'static str {
+    match code {
+        1 => "the algorithm of its keys is unknown",
+        2 => "the digest of its DS record is unknown",
+        5 => "its signatures could not be judged",
+        6 => "it is bogus",
+        7 => "its signature has expired",
+        8 => "its signature is not valid yet",
+        9 => "no key fits its DS record",
+        10 => "signatures are missing",
+        11 => "no key is meant for zones",
+        12 => "proof that it does not exist is missing",
+        15 => "a list blocks it",
+        22 => "no server of its zone could be reached",
+        23 => "no upstream could be reached",
+        _ => "of another reason",
     }
 }
 
@@ -214,6 +240,8 @@ mod tests {
             dnssec_ok: false,
             checking_disabled: false,
             shape,
+            is_secure: false,
+            extended_error: None,
             fresh_for: Some(Duration::from_secs(90)),
             usable_for: Duration::from_secs(90_000),
             recheck_in: Duration::ZERO,
@@ -239,8 +267,16 @@ mod tests {
         );
         why.cached[0] = Cached { fresh_for: None, dnssec_ok: true, ..cached };
         assert!(explained(&why, &[])[1].contains("DNSSEC records: NOERROR with 2 records, past its end; served if no"));
+        why.cached[0].is_secure = true;
+        assert!(explained(&why, &[])[1].contains("2 records, signatures are good, past its end"));
         why.cached[0].recheck_in = Duration::from_secs(12);
         assert!(explained(&why, &[])[1].ends_with("they are asked again in 12 s"));
+        (why.cached[0].shape, why.cached[0].extended_error) = (Shape { rcode: 2, records: 0 }, Some(9));
+        let says = explained(&why, &[]);
+        assert!(
+            says[1].contains("SERVFAIL without records")
+                && says[1].contains("because no key fits its DS record (extended error 9)")
+        );
         (why.source, why.own) = (Source::OwnZone("event.example.".to_owned()), Some(Shape { rcode: 3, records: 0 }));
         why.cached.clear();
         let says = explained(&why, &[]);

@@ -1,36 +1,41 @@
 //! What a caching forwarder has to get right, beside what the other files of this folder test by theme.
 //!
-//! | What | Source | Where |
-//! |---|---|---|
-//! | header, question echoed, NOTIMP, FORMERR, classes | RFC 1035 4.1, 9619 | `headers::header_rules` |
-//! | EDNS: version, doubles, places, sizes | RFC 6891 6 | `headers::edns_rules` |
-//! | TC, TCP same answer | RFC 2181 9, 7766 | `headers::truncation`, e2e `dns_transports` |
-//! | cookies | RFC 7873, 9018 | `worker::cookies_*` |
-//! | padding | RFC 7830, 8467 | `worker::replies_are_padded_*` |
-//! | TTLs | RFC 1035 3.2.1, 2181 8 | `caching::time_to_live` |
-//! | negative answers | RFC 2308 | `caching::negative_answers`, here |
-//! | failures | RFC 9520 | `caching::failures`, `stale::failures_in_a_row_*` |
-//! | serve-stale, prefetch | RFC 8767 | `stale` |
-//! | only what was asked is kept | RFC 5452 6 | `upstreams::unrelated_records_are_left_out`, `hostile` |
-//! | DO, CD | RFC 4035 3.2 | `caching::what_shares_an_entry`, here |
-//! | de-duplication, no client subnet | RFC 5452 5, 7871 7.1.2 | `upstreams::questions_in_flight_*`, here |
-//! | matching, 0x20 | RFC 5452 9.1 | `upstreams` |
-//! | TC to TCP, no EDNS | RFC 7766 5, 6891 7 | `upstreams`, `upstreams::a_server_without_edns_*` |
-//! | choice, patience, hedges | RFC 1035 7.2 | `upstreams::patience`, `upstreams::slow_answers_are_hedged`, `upstreams::names_are_forwarded_by_zone` |
-//! | loops | RFC 1123 6.1.3.2 | `upstreams::a_loop_*`, `local_names::settings_are_checked` |
-//! | DNSSEC | RFC 4035 | `validation`, `upstream_choice`, e2e `dns_validation` |
-//! | work limits | RFC 4035 5.3.1 | `validation::signatures_*`, here |
-//! | no aggressive NSEC | RFC 8198 | here |
-//! | special names | RFC 6761, 6303 | `local_names::special_names`, here |
-//! | resolver.arpa | RFC 9462 6.1 | `team_data::clients_learn_*` |
-//! | canary names | | here |
-//! | ipv4only.arpa, DNS64 | RFC 8880, 6147 | `follow` |
-//! | ANY, AXFR, UPDATE, NOTIFY | RFC 8482, 5936, 2136, 1996 | `local_names::any_is_minimal`, here |
-//! | HTTPS, unknown types | RFC 9460, 3597 | `upstreams::types_pass_unchanged` |
-//! | private addresses pass | RFC 1918 | here |
-//! | EDE | RFC 8914 | `stale`, `validation`, `team_data`, here |
-//! | never recurses | RFC 1034 4.3.1 | here |
-//! | DHCP names | RFC 1035 2.3.1 | `local_names::client_names` |
+//! A number with * is also asked of the program through real clients: `tests/e2e/tests/all/dns_lines.py` by dnspython.
+//!
+//! | No. | What | Source | Where |
+//! |---|---|---|---|
+//! | 1* | header, question echoed, NOTIMP, FORMERR, classes | RFC 1035 4.1, 9619 | `headers::header_rules` |
+//! | 2* | EDNS: version, doubles, places, sizes | RFC 6891 6 | `headers::edns_rules` |
+//! | 3* | TC, TCP same answer, pipelining, time of silence | RFC 2181 9, 7766, 7828 | `headers::{truncation, keepalive_*}`, `message_stream`, e2e `dns_transports` |
+//! | 4* | cookies | RFC 7873, 9018 | `worker::cookies_*`, `cookie` |
+//! | 5 | padding, both sides | RFC 7830, 8467 | `worker::replies_are_padded_*`, `headers::queries_are_padded`, e2e `dns_clients` |
+//! | 6* | TTLs | RFC 1035 3.2.1, 2181 8 | `caching::time_to_live` |
+//! | 7* | negative answers | RFC 2308 | `caching::negative_answers`, here |
+//! | 8 | failures | RFC 9520 | `caching::failures`, `stale::failures_in_a_row_*`, e2e `dns_faults` |
+//! | 9 | serve-stale | RFC 8767 | `stale`, e2e `dns_faults` |
+//! | 10 | prefetch leaves TTLs as they are | RFC 8767 | `stale::prefetch` |
+//! | 11* | only what was asked is kept | RFC 5452 6 | `upstreams::unrelated_records_are_left_out`, `hostile` |
+//! | 12* | DO, CD, AD | RFC 4035 3.2 | `caching::what_shares_an_entry`, here |
+//! | 13* | de-duplication, no client subnet | RFC 5452 5, 7871 7.1.2 | `upstreams::questions_in_flight_*`, here |
+//! | 14 | ids, ports, 0x20, waiting past forgeries | RFC 5452 9.1, 9.2 | `upstreams`, `hostile`, `daemon::dns::ask_udp` |
+//! | 15 | TC to TCP, no EDNS | RFC 7766 5, 6891 7 | `upstreams`, `upstreams::a_server_without_edns_*` |
+//! | 16 | choice, patience, hedges | RFC 1035 7.2 | `upstreams::patience`, `upstreams::slow_answers_are_hedged`, `upstreams::names_are_forwarded_by_zone` |
+//! | 17 | DoT and DoH to upstreams, never in clear text | RFC 7858, 8484 | e2e `dns_transports::upstreams_are_asked_*` |
+//! | 18 | loops | RFC 1123 6.1.3.2 | `upstreams::a_loop_*`, `local_names::settings_are_checked` |
+//! | 19* | DNSSEC behind a forwarder | RFC 4035, 6840 | `validation`, `upstream_choice`, e2e `dns_validation`, `dns_clients` |
+//! | 20 | work limits, denials out of their zone | RFC 4035 5.3.1, 5.4, 5155 8.3 | `validation::{signatures_*, denials_*}`, here |
+//! | 21* | no aggressive NSEC | RFC 8198 | here |
+//! | 22* | special names | RFC 6761, 6303 | `local_names::special_names`, here |
+//! | 23* | resolver.arpa | RFC 9462 6.1 | `team_data::clients_learn_*` |
+//! | 24 | canary names | | here |
+//! | 25* | ipv4only.arpa | RFC 8880 | `follow::ipv4only_*` |
+//! | 26 | DNS64 | RFC 6147 | `follow::addresses_are_made_*` |
+//! | 27* | ANY, AXFR, UPDATE, NOTIFY | RFC 8482, 5936, 2136, 1996 | `local_names::any_is_minimal`, here |
+//! | 28* | HTTPS, unknown types | RFC 9460, 3597 | `upstreams::types_pass_unchanged` |
+//! | 29* | private addresses pass | RFC 1918 | here |
+//! | 30* | EDE | RFC 8914 | `stale`, `validation`, `team_data`, here |
+//! | 31 | never recurses: minimisation, priming and glue have no place | RFC 1034 4.3.1 | here |
+//! | 32* | DHCP names | RFC 1035 2.3.1 | `local_names::client_names`, e2e `dns` |
 
 use super::{caching::upstream_answer, *};
 use crate::{wire::rtype, writer::Section, zone::soa_rdata};

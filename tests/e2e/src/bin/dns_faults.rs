@@ -282,6 +282,8 @@ fn draw(phases: &[Phase], queries: &[Query]) -> Outcome<String> {
     {
         let top = 60.0 + row as f64 * (HEIGHT + 50.0);
         writeln!(svg, "<text x=\"60\" y=\"{}\" font-weight=\"bold\">{title}</text>", top - 8.0)?;
+        // A path for each fate, which keeps the picture small.
+        let mut paths = fates.map(|_| String::new());
         for second in 0..total {
             let of: Vec<Fate> = queries
                 .iter()
@@ -289,18 +291,18 @@ fn draw(phases: &[Phase], queries: &[Query]) -> Outcome<String> {
                 .map(|query| query.fate)
                 .collect();
             let mut y = top + HEIGHT;
-            for (fate, colour, _) in fates {
+            for ((fate, ..), path) in fates.into_iter().zip(&mut paths) {
                 let count = of.iter().filter(|seen| **seen == fate).count();
                 let height = HEIGHT * count as f64 / of.len().max(1) as f64;
                 y -= height;
                 if count > 0 {
                     let x = 60.0 + second as f64 * step;
-                    writeln!(
-                        svg,
-                        "<rect x=\"{x:.2}\" y=\"{y:.2}\" width=\"{step:.2}\" height=\"{height:.2}\" fill=\"{colour}\"/>"
-                    )?;
+                    write!(path, "M{x:.1} {y:.1}h{step:.2}v{height:.1}h-{step:.2}z")?;
                 }
             }
+        }
+        for ((_, colour, _), path) in fates.into_iter().zip(paths).filter(|(_, path)| !path.is_empty()) {
+            writeln!(svg, "<path d=\"{path}\" fill=\"{colour}\"/>")?;
         }
     }
     let mut begin = 0;

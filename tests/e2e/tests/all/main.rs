@@ -8,6 +8,7 @@ mod checker;
 mod clients;
 mod conflicts;
 mod dns;
+mod dns_clients;
 mod dns_faults;
 mod dns_team_files;
 mod dns_transports;
