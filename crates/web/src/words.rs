@@ -153,6 +153,7 @@ const JAPANESE: Words = Words {
         ("device-hot", "機器が高温"),
         ("lease-journal-failing", "アドレス貸出を記録できません"),
         ("log-storm", "ログが急増"),
+        ("log-store-short", "ディスクの空きが少なくなっています"),
         ("log-store-refusing", "ディスク不足でログを保存できません"),
         ("poe-nearly-spent", "PoE 給電が残りわずか"),
         ("pool-nearly-full", "アドレスが残りわずか"),

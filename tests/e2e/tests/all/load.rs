@@ -20,16 +20,16 @@ const LEASE_SECONDS: u32 = 20;
 /// More clients than addresses, so that addresses change hands.
 const CLIENTS: &str = "115";
 
-struct Bench {
+pub(crate) struct Bench {
     crowd: Namespace,
     server: Namespace,
     plan: PathBuf,
-    state: PathBuf,
+    pub(crate) state: PathBuf,
     dir: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (server, crowd) = (Namespace::new("srv"), Namespace::new("crowd"));
         server.connect("srv0", "10.77.0.2/24", &crowd, "up0", "10.77.0.1/24");
         crowd.ip(&["addr", "add", "10.78.0.1/24", "dev", "lo"]);
@@ -41,12 +41,17 @@ impl Bench {
         Self { crowd, server, plan, state, dir }
     }
 
-    fn server_command(&self) -> Command {
+    pub(crate) fn server_command(&self) -> Command {
         run_command(&self.server, &self.plan.display().to_string(), &self.state)
     }
 
+    /// A program beside the server.
+    pub(crate) fn beside_server(&self, program: &str) -> Command {
+        self.server.command(program)
+    }
+
     /// The crowd, and what it says of its ACKs.
-    fn start_crowd(&self, window: u32, seed: u64, acks_max: Option<u64>) -> (Process, Lines) {
+    pub(crate) fn start_crowd(&self, window: u32, seed: u64, acks_max: Option<u64>) -> (Process, Lines) {
         let mut command = self.crowd.command(env!("CARGO_BIN_EXE_crowd"));
         command.args(["10.77.0.2", "10.78.0.1", CLIENTS, &window.to_string(), &seed.to_string()]);
         command.args(acks_max.map(|acks| acks.to_string()));
@@ -61,7 +66,7 @@ impl Bench {
         leases.iter().map(Kept::of).collect()
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 }
