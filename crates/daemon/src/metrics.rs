@@ -533,6 +533,8 @@ fn log(seen: &Seen, metrics: &mut Vec<Metric>) {
     let help = "Sealed telemetry files dropped, the oldest first, because the ceiling was reached";
     metrics.push(counter("hotstage_telemetry_files_dropped_total", help, &[], seen.log.dropped_files));
     let gauge = |name, help, value: u64| metric(name, help, MetricKind::Gauge, &[], value as f64);
+    let help = "Small sealed telemetry files joined into others";
+    metrics.push(counter("hotstage_telemetry_files_joined_total", help, &[], seen.log.joined_files));
     metrics.push(gauge("hotstage_telemetry_files", "Sealed telemetry files", seen.log.telemetry_files));
     metrics.push(gauge("hotstage_telemetry_bytes", "Bytes of sealed telemetry", seen.log.telemetry_bytes));
     metrics.push(gauge("hotstage_state_free_bytes", "Free bytes of the state's file system", seen.log.free_bytes));

@@ -302,7 +302,7 @@ pub fn start(
     let state = Arc::new(StateDir::open(&path, &services.event_name, Mode::Serve)?);
     let (journal, leases, _) =
         LeaseJournal::<Lease>::open(&state).map_err(|source| StartError::Journal { path: path.clone(), source })?;
-    let limits = telemetry_limits(services.telemetry_bytes_max, services.telemetry_files_max);
+    let limits = telemetry_limits(services.telemetry_bytes_max, services.telemetry_files_max).fitted_to(&state);
     let (telemetry, recovery) =
         Telemetry::open(&state, limits).map_err(|source| StartError::Telemetry { path: path.clone(), source })?;
     if recovery.segments_aside > 0 {

@@ -117,6 +117,13 @@ pub(crate) fn free_space(path: &Path) -> io::Result<FreeSpace> {
     Ok(FreeSpace { bytes: status.blocks_available().saturating_mul(status.fragment_size()), files })
 }
 
+/// All of a file system, used or not.
+pub(crate) fn whole_space(path: &Path) -> io::Result<FreeSpace> {
+    let status = nix::sys::statvfs::statvfs(path)?;
+    let files = if status.files() == 0 { u64::MAX } else { status.files() };
+    Ok(FreeSpace { bytes: status.blocks().saturating_mul(status.fragment_size()), files })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

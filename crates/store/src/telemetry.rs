@@ -4,6 +4,7 @@ mod batch;
 mod columns;
 mod export;
 mod grams;
+mod join;
 mod query;
 mod record;
 mod seal;
@@ -24,8 +25,8 @@ use std::{
 };
 
 use model::{LogRecord, Sample, Timestamp};
-use seal::{Paths, SealedFile, is_unreadable, sealed_files};
-use sealer::Sealer;
+use seal::{Class, Paths, SealedFile, is_unreadable, listed};
+use sealer::{Job, Sealer};
 use syncer::Syncer;
 
 use crate::{
@@ -45,9 +46,10 @@ pub struct Limits {
     pub sealed_bytes_max: u64,
     /// Number of sealed files; the oldest are removed beyond it.
     pub sealed_files_max: usize,
-    /// Free octets of the file system below which log lines are refused; below half of it, samples too.
+    /// Free octets of the file system below which the oldest debug lines go; below half of it other lines go and new ones
+    /// are refused, below a quarter samples are refused.
     pub reserve_bytes: u64,
-    /// Free inodes of the file system below which log lines are refused; below half of it, samples too.
+    /// The same of free inodes.
     pub reserve_files: u64,
 }
 
@@ -65,6 +67,16 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The same with a reserve of at most an eighth of the file system of `state`, for small ones.
+    pub fn fitted_to(self, state: &StateDir) -> Self {
+        let Ok(whole) = durable::whole_space(state.path()) else { return self };
+        Self {
+            reserve_bytes: self.reserve_bytes.min(whole.bytes / 8),
+            reserve_files: self.reserve_files.min(whole.files / 8),
+            ..self
+        }
+    }
+
     /// The most octets telemetry ever uses, files being written included.
     pub fn bytes_max(&self) -> u64 {
         let segments = self.segments_max as u64 + 1 + ASIDE_MAX as u64;
@@ -87,6 +99,10 @@ const RECORD_BYTES_MAX: u64 = 1 << 20;
 const HOUR_SECS: i64 = 3_600;
 /// A record up to so many hours older than the open segment goes into it.
 const LATE_HOURS_MAX: i64 = 24;
+/// Small files are looked for so often.
+const JOIN_LOOK_SECS: u64 = 60;
+/// Files that could not be joined are tried again after so long.
+const JOIN_RETRY_SECS: i64 = 3_600;
 /// A failed seal is tried again after so long.
 const RETRY_SECS: i64 = 10;
 /// A segment that could not be read so often is set aside.
@@ -122,6 +138,8 @@ pub struct Telemetry {
     failed: Option<u64>,
     /// How often each of those that wait could not be read.
     unreadable: BTreeMap<u64, u32>,
+    /// When files may be joined again after it failed.
+    join_at: Option<Timestamp>,
     sealed: Vec<SealedFile>,
     space: Option<FreeSpace>,
     status: TelemetryStatus,
@@ -154,8 +172,14 @@ pub struct TelemetryStatus {
     pub seals_failed: u64,
     /// Segments set aside because they could not be read, as `damaged-` and their number.
     pub segments_aside: u64,
-    /// True while free space or inodes are below the reserve, and log lines are refused.
+    /// True while free space or inodes are below the reserve: the oldest debug lines go.
+    pub is_short: bool,
+    /// True while it is inodes that are short.
+    pub is_short_of_files: bool,
+    /// True while they are below half of it, and log lines are refused.
     pub is_refusing_logs: bool,
+    /// Small sealed files that were joined into others.
+    pub joined_files: u64,
     /// Free octets of the file system at the last sync; 0 before the first.
     pub free_bytes: u64,
     /// Free inodes of the file system at the last sync, `u64::MAX` where it has no fixed number; 0 before the first.
@@ -204,12 +228,16 @@ impl Telemetry {
             durable::create_dir(dir)?;
             durable::remove_temporaries(dir)?;
         }
-        let mut sealed = sealed_files(&paths.log, true)?;
-        sealed.extend(sealed_files(&paths.sample, false)?);
+        let mut sealed = Vec::new();
+        for (dir, is_log) in [(&paths.log, true), (&paths.sample, false)] {
+            let (files, joined) = listed(dir, is_log)?;
+            sealed.extend(files);
+            joined.iter().try_for_each(|file| durable::remove_if_there(&file.path))?;
+        }
         let (waiting, recovery) = recover(&paths)?;
         let mut taken = segment::sequences(&paths.ring)?;
         taken.extend(segment::numbered(&paths.ring, ASIDE_PREFIX)?);
-        let newest = sealed.iter().map(|file| file.sequence).chain(taken).max();
+        let newest = sealed.iter().map(|file| file.last).chain(taken).max();
         let sealer = Sealer::spawn(paths.clone())?;
         let mut telemetry = Self {
             paths,
@@ -224,6 +252,7 @@ impl Telemetry {
             retry_at: None,
             failed: None,
             unreadable: BTreeMap::new(),
+            join_at: None,
             sealed,
             space: None,
             status: TelemetryStatus::default(),
@@ -252,7 +281,7 @@ impl Telemetry {
 
     /// Takes a sample, without a system call. False when it was refused, which is counted.
     pub fn append_sample(&mut self, sample: &Sample) -> bool {
-        let is_taken = !self.is_below(2) && self.append(sample.at, |buffer| record::encode_sample(sample, buffer));
+        let is_taken = !self.is_below(4) && self.append(sample.at, |buffer| record::encode_sample(sample, buffer));
         self.status.samples += u64::from(is_taken);
         self.status.samples_refused += u64::from(!is_taken);
         is_taken
@@ -332,6 +361,7 @@ impl Telemetry {
             self.retry_at = None;
         }
         self.seal_next();
+        self.join_next(now);
         self.look_at_space();
     }
 
@@ -344,10 +374,16 @@ impl Telemetry {
         self.seal_next();
         while self.sealer.is_busy() {
             let Some(outcome) = self.sealer.wait_outcome() else { break };
-            // One that cannot be read says nothing about the others; a disk that takes no file takes none.
-            let is_stuck = outcome.1.as_ref().is_err_and(|error| !is_unreadable(error));
+            // One that cannot be read says nothing about the others; a disk that takes no file takes none. Files that were
+            // being joined are no try.
+            let (is_stuck, tries) = match &outcome {
+                sealer::Outcome::Sealed(_, sealed) => {
+                    (sealed.as_ref().is_err_and(|error| !is_unreadable(error)), tries_left.saturating_sub(1))
+                }
+                sealer::Outcome::Joined(..) => (false, tries_left),
+            };
+            tries_left = tries;
             self.on_sealed(outcome, now);
-            tries_left = tries_left.saturating_sub(1);
             if is_stuck || tries_left == 0 {
                 break;
             }
@@ -405,9 +441,12 @@ impl Telemetry {
 
     fn begin_segment(&mut self, hour: i64) -> bool {
         if self.waiting.len() >= self.limits.segments_max.max(1) {
-            // Waiting for one seal slows the sender down; when seals fail, waiting would not help.
-            let outcome = if self.sealer.is_busy() { self.sealer.wait_outcome() } else { None };
-            if let Some(outcome) = outcome {
+            // Waiting for one seal (or for a join and then a seal) slows the sender down; when seals fail, waiting would not
+            // help.
+            for _ in 0..2 {
+                let is_full = self.waiting.len() >= self.limits.segments_max.max(1);
+                let outcome = if is_full && self.sealer.is_busy() { self.sealer.wait_outcome() } else { None };
+                let Some(outcome) = outcome else { break };
                 self.on_sealed(outcome, Timestamp::from_secs(hour.saturating_mul(HOUR_SECS)));
                 self.seal_next();
             }
@@ -448,7 +487,7 @@ impl Telemetry {
             && !self.sealer.is_busy()
             && let Some(sequence) = self.next_to_seal()
         {
-            self.sealer.seal(sequence);
+            self.sealer.begin(Job::Seal(sequence));
         }
     }
 
@@ -458,12 +497,44 @@ impl Telemetry {
         behind.or(self.waiting.first()).copied()
     }
 
-    fn on_sealed(&mut self, (sequence, outcome): sealer::Outcome, now: Timestamp) {
+    /// Joins small files of days that are over, while there is nothing to seal and room for both.
+    fn join_next(&mut self, now: Timestamp) {
+        let is_due = |at: Timestamp| at <= now || at.as_secs() - now.as_secs() > JOIN_RETRY_SECS;
+        if self.sealer.is_busy() || !self.waiting.is_empty() || self.is_below(1) || !self.join_at.is_none_or(is_due) {
+            return;
+        }
+        // Looking through the names is not for each sync.
+        self.join_at = Some(now + std::time::Duration::from_secs(JOIN_LOOK_SECS));
+        let bytes_max = self.limits.segment_bytes.min(self.limits.sealed_bytes_max / 16);
+        let files = join::due(&self.sealed, now, bytes_max);
+        if !files.is_empty() {
+            self.sealer.begin(Job::Join(files));
+        }
+    }
+
+    fn on_joined(&mut self, files: &[SealedFile], outcome: io::Result<SealedFile>, now: Timestamp) {
+        match outcome {
+            Ok(joined) => {
+                self.status.joined_files += files.len() as u64;
+                self.sealed.retain(|file| !files.contains(file));
+                self.sealed.push(joined);
+                self.join_at = None;
+            }
+            // They stay as they are, which is only more files.
+            Err(_) => self.join_at = Some(now + std::time::Duration::from_secs(JOIN_RETRY_SECS.unsigned_abs())),
+        }
+    }
+
+    fn on_sealed(&mut self, outcome: sealer::Outcome, now: Timestamp) {
+        let (sequence, outcome) = match outcome {
+            sealer::Outcome::Sealed(sequence, outcome) => (sequence, outcome),
+            sealer::Outcome::Joined(files, outcome) => return self.on_joined(&files, outcome, now),
+        };
         match outcome {
             Ok(files) => {
                 self.waiting.remove(&sequence);
                 // Sealing again after a crash replaces files of the same name.
-                self.sealed.retain(|file| file.sequence != sequence);
+                self.sealed.retain(|file| (file.sequence, file.last) != (sequence, sequence));
                 self.sealed.extend(files);
                 self.enforce_quota();
             }
@@ -494,50 +565,62 @@ impl Telemetry {
         }
     }
 
-    /// Removes sealed files beyond the quota: the oldest of the kind that uses more of what is short, so that neither
-    /// many log lines push out the few samples nor the other way round.
+    /// Removes sealed files beyond the quota.
     fn enforce_quota(&mut self) {
-        let sum = |sealed: &[SealedFile], is_log| {
-            sealed
-                .iter()
-                .filter(|file| file.is_log == is_log)
-                .fold((0, 0), |(files, bytes), file| (files + 1, bytes + file.bytes))
-        };
         loop {
-            let ((logs, log_bytes), (samples, sample_bytes)) = (sum(&self.sealed, true), sum(&self.sealed, false));
-            let goes_log = if log_bytes + sample_bytes > self.limits.sealed_bytes_max {
-                log_bytes >= sample_bytes
-            } else if logs + samples > self.limits.sealed_files_max {
-                logs >= samples
-            } else {
-                return;
-            };
-            if !self.drop_oldest(goes_log) {
+            let (files, bytes) = self.sealed_sum(|_| true);
+            let is_beyond = bytes > self.limits.sealed_bytes_max || files > self.limits.sealed_files_max as u64;
+            if !is_beyond || !self.drop_least(true) {
                 return;
             }
         }
     }
 
-    /// False when there is none of that kind, or it cannot be removed.
-    fn drop_oldest(&mut self, is_log: bool) -> bool {
-        let of_kind = (0..self.sealed.len()).filter(|&at| self.sealed[at].is_log == is_log);
-        let Some(oldest) = of_kind.min_by_key(|&at| self.sealed[at].sequence) else { return false };
-        if durable::remove_if_there(&self.sealed[oldest].path).is_err() {
+    fn sealed_sum(&self, is_meant: impl Fn(&SealedFile) -> bool) -> (u64, u64) {
+        let meant = self.sealed.iter().filter(|file| is_meant(file));
+        meant.fold((0, 0), |(files, bytes), file| (files + 1, bytes + file.bytes))
+    }
+
+    /// Removes the oldest of what is missed least: debug lines, then other lines, then (with `samples`) samples. Samples
+    /// that take more than half of the quota go first, so that they do not push out all lines. False when nothing could
+    /// be removed.
+    fn drop_least(&mut self, samples: bool) -> bool {
+        let (files, bytes) = self.sealed_sum(|file| file.class == Class::Sample);
+        let are_too_many =
+            bytes > self.limits.sealed_bytes_max / 2 || files > (self.limits.sealed_files_max / 2) as u64;
+        let missed = |file: &SealedFile| match file.class {
+            Class::Sample if samples && are_too_many => Some(0),
+            Class::Debug => Some(1),
+            Class::Log => Some(2),
+            Class::Sample => samples.then_some(3),
+        };
+        let files = self.sealed.iter().enumerate();
+        let least = files.filter_map(|(at, file)| Some((missed(file)?, file.sequence, at))).min();
+        least.is_some_and(|(.., at)| self.drop_file(at))
+    }
+
+    /// False when it cannot be removed.
+    fn drop_file(&mut self, at: usize) -> bool {
+        if durable::remove_if_there(&self.sealed[at].path).is_err() {
             return false;
         }
-        let dropped = self.sealed.swap_remove(oldest);
+        let dropped = self.sealed.swap_remove(at);
         self.status.dropped_files += 1;
         self.status.dropped_bytes += dropped.bytes;
         true
     }
 
-    /// Below the reserve log lines stop; below half of it the oldest sealed log file goes too, one for each sync.
+    /// Below the reserve the oldest debug lines go, one file for each sync; below half of it other lines go too, and new
+    /// ones are refused; below a quarter samples are refused. A file that is being joined is left to it.
     fn look_at_space(&mut self) {
         if let Ok(space) = free_space(&self.state) {
             self.space = Some(space);
-            self.status.is_refusing_logs = self.is_below(1);
-            if self.is_below(2) {
-                self.drop_oldest(true);
+            self.status.is_refusing_logs = self.is_below(2);
+            self.status.is_short = self.is_below(1);
+            self.status.is_short_of_files = space.files < self.limits.reserve_files;
+            let has_debug = self.sealed.iter().any(|file| file.class == Class::Debug);
+            if self.is_below(2) || (self.is_below(1) && has_debug) {
+                self.drop_least(false);
             }
         }
     }

@@ -213,6 +213,7 @@ const JAPANESE: Words = Words {
         ("lease-journal-failing", "アドレス貸出を記録できません"),
         ("link-down", "リンクダウン"),
         ("log-storm", "ログが急増"),
+        ("log-store-short", "ディスクの空きが少なくなっています"),
         ("log-store-refusing", "ディスク不足でログを保存できません"),
         ("loop", "ループを検出"),
         ("poe-lost", "PoE 給電が停止"),

@@ -55,8 +55,14 @@ pub(crate) struct LogView {
     /// Free space of the file system, as last looked at.
     pub(crate) free_bytes: u64,
     pub(crate) free_files: u64,
-    /// Log lines are refused so that leases keep their room.
+    /// The oldest debug lines are removed so that leases keep their room.
+    pub(crate) is_short: bool,
+    /// It is inodes that are short.
+    pub(crate) is_short_of_files: bool,
+    /// Log lines are refused, too.
     pub(crate) is_refusing: bool,
+    /// Small sealed files joined into others.
+    pub(crate) joined_files: u64,
 }
 
 /// The thread that writes.
@@ -316,6 +322,8 @@ impl LogWriter {
         view.records_lost = status.lost;
         (view.telemetry_bytes, view.telemetry_files) = (status.sealed_bytes, status.sealed_files);
         view.is_refusing = status.is_refusing_logs;
+        (view.is_short, view.is_short_of_files) = (status.is_short, status.is_short_of_files);
+        view.joined_files = status.joined_files;
         (view.dropped_files, view.free_bytes, view.free_files) =
             (status.dropped_files, status.free_bytes, status.free_files);
         view.stations = self.stations.per_access_point().map(|(name, count)| (name.to_owned(), count as u64)).collect();

@@ -161,13 +161,22 @@ fn foreign_routers(seen: &Seen) -> Vec<Condition> {
 fn state_directory(seen: &Seen) -> Vec<Condition> {
     let mut conditions = Vec::new();
     let place = || "state directory".to_owned();
-    if seen.log.is_refusing {
-        let mebibytes = seen.log.free_bytes >> 20;
-        let says = format!(
-            "the disk is nearly full ({mebibytes} MiB free): log lines are refused so that leases keep their room"
-        );
-        let remedy = "free space in the state directory's file system";
-        conditions.push(condition("log-store-refusing", place(), Severity::Error, says, remedy));
+    if seen.log.is_short {
+        let (left, remedy) = if seen.log.is_short_of_files {
+            let remedy = "remove files from the state directory's file system: it has room, but no inodes (`df -i`)";
+            (format!("has only {} inodes left", seen.log.free_files), remedy)
+        } else {
+            (
+                format!("is nearly full ({} MiB free)", seen.log.free_bytes >> 20),
+                "free space in the state directory's file system",
+            )
+        };
+        let says = format!("the disk {left}: the oldest debug lines go, and soon log lines are refused");
+        conditions.push(condition("log-store-short", place(), Severity::Warning, says, remedy));
+        if seen.log.is_refusing {
+            let says = format!("the disk {left}: log lines are refused so that leases keep their room");
+            conditions.push(condition("log-store-refusing", place(), Severity::Error, says, remedy));
+        }
     }
     if seen.dhcp.journal_failing || seen.ipv6.dhcp.as_ref().is_some_and(|view| view.journal_failing) {
         let says = "the lease journal cannot be written: no lease is acknowledged".to_owned();

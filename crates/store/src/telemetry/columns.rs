@@ -7,7 +7,7 @@ use std::{
 
 use arrow_array::{
     Array, ArrayRef, BinaryArray, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt8Array,
-    builder::{BinaryBuilder, Float64Builder, StringBuilder, TimestampNanosecondBuilder, UInt8Builder},
+    builder::{BinaryBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampNanosecondBuilder, UInt8Builder},
     cast::AsArray as _,
     types::{Float64Type, TimestampNanosecondType, UInt8Type},
 };
@@ -31,7 +31,8 @@ pub(super) const BATCH_ROWS: usize = 1 << 10;
 ///
 /// What was received is `header`, `message` and `tail` one after the other, and `raw` is null, so that no octet is kept
 /// twice; where that is not so (a line that is no UTF-8, a count of repeats), `raw` has it, and `header` and `tail` are
-/// empty. Older files have `raw` always and no `header` and `tail`.
+/// empty. Sealed files have `position` as well, see [`position_number`]. Older files have `raw` always and neither of
+/// `header`, `tail` and `position`.
 pub(super) struct LogColumns {
     schema: Arc<Schema>,
     received: TimestampNanosecondBuilder,
@@ -48,25 +49,54 @@ pub(super) struct LogColumns {
     message: StringBuilder,
     tail: StringBuilder,
     raw: BinaryBuilder,
+    /// Of sealed lines.
+    position: Option<Int64Builder>,
 }
 
+/// Where a line was in the ring, as one number: segment and line of it, as long as both are not absurd.
+pub(super) fn position_number(sequence: u64, row: u64) -> i64 {
+    i64::try_from(sequence << 32 | row & 0xffff_ffff).unwrap_or(i64::MAX)
+}
+
+/// Segment and line.
+pub(super) fn of_position_number(number: i64) -> (u64, u64) {
+    let number = number.unsigned_abs();
+    (number >> 32, number & 0xffff_ffff)
+}
+
+type Column = (&'static str, fn() -> DataType, bool);
+
 impl LogColumns {
+    const COLUMNS: [Column; 12] = [
+        ("received", utc, false),
+        ("source", || DataType::Utf8, false),
+        ("transport", || DataType::Utf8, false),
+        ("facility", || DataType::UInt8, true),
+        ("severity", || DataType::UInt8, true),
+        ("host", || DataType::Utf8, false),
+        ("app", || DataType::Utf8, false),
+        ("device_time", utc, true),
+        ("header", || DataType::Utf8, false),
+        ("message", || DataType::Utf8, false),
+        ("tail", || DataType::Utf8, false),
+        ("raw", || DataType::Binary, true),
+    ];
+
+    /// Lines without a place, for whoever takes them elsewhere.
     pub(super) fn new() -> Self {
+        Self::of(false)
+    }
+
+    /// Lines with the place that they had in the ring.
+    pub(super) fn with_position() -> Self {
+        Self::of(true)
+    }
+
+    fn of(has_position: bool) -> Self {
+        let position = has_position.then_some(("position", DataType::Int64, false));
+        let columns = Self::COLUMNS.iter().map(|(name, kind, is_null)| (*name, kind(), *is_null)).chain(position);
         Self {
-            schema: schema(&[
-                ("received", utc(), false),
-                ("source", DataType::Utf8, false),
-                ("transport", DataType::Utf8, false),
-                ("facility", DataType::UInt8, true),
-                ("severity", DataType::UInt8, true),
-                ("host", DataType::Utf8, false),
-                ("app", DataType::Utf8, false),
-                ("device_time", utc(), true),
-                ("header", DataType::Utf8, false),
-                ("message", DataType::Utf8, false),
-                ("tail", DataType::Utf8, false),
-                ("raw", DataType::Binary, true),
-            ]),
+            schema: schema(&columns.collect::<Vec<_>>()),
             received: TimestampNanosecondBuilder::new().with_timezone("UTC"),
             source: StringBuilder::new(),
             last_source: None,
@@ -80,6 +110,7 @@ impl LogColumns {
             message: StringBuilder::new(),
             tail: StringBuilder::new(),
             raw: BinaryBuilder::new(),
+            position: has_position.then(Int64Builder::new),
         }
     }
 
@@ -107,8 +138,16 @@ impl LogColumns {
         self.raw.append_option(around.is_none().then_some(log.raw));
     }
 
+    /// The same for a line with a place.
+    pub(super) fn push_at(&mut self, log: &LogRef<'_>, (sequence, row): (u64, u64)) {
+        self.push(log);
+        if let Some(position) = &mut self.position {
+            position.append_value(position_number(sequence, row));
+        }
+    }
+
     pub(super) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             Arc::new(self.received.finish()),
             Arc::new(self.source.finish()),
             Arc::new(self.transport.finish()),
@@ -122,6 +161,7 @@ impl LogColumns {
             Arc::new(self.tail.finish()),
             Arc::new(self.raw.finish()),
         ];
+        columns.extend(self.position.as_mut().map(|position| Arc::new(position.finish()) as ArrayRef));
         RecordBatch::try_new(self.schema(), columns)
     }
 }

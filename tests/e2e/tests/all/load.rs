@@ -26,12 +26,12 @@ pub(crate) struct Bench {
     pub(crate) crowd: Namespace,
     server: Namespace,
     plan: PathBuf,
-    state: PathBuf,
+    pub(crate) state: PathBuf,
     dir: tempfile::TempDir,
 }
 
 impl Bench {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with("")
     }
 
@@ -51,6 +51,11 @@ impl Bench {
 
     pub(crate) fn server_command(&self) -> Command {
         run_command(&self.server, &self.plan.display().to_string(), &self.state)
+    }
+
+    /// A program beside the server.
+    pub(crate) fn beside_server(&self, program: &str) -> Command {
+        self.server.command(program)
     }
 
     /// The crowd, and what it says of its ACKs.
@@ -79,7 +84,7 @@ impl Bench {
         output("ip", &["netns", "exec", self.server.name(), "bash", "-c", GET])
     }
 
-    fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 }

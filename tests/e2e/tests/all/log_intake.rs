@@ -301,6 +301,8 @@ fn lines_of_every_length_and_kind_are_kept() {
         b"<13>odd: \x1b[2J\x1b]0;title\x07 escapes",
         b"<13>1 - h odd - - [x@1 a=\"one\ntwo\"] newline in structured data",
         b"<13>odd: <script>alert(1)</script>'; DROP TABLE logs; --",
+        b"<13>1 2019-09-16T01:00:00Z <b>h</b> ';DROP-- <i>1</i> \"&lt; [<x> a=\"<script>alert(1)</script>\"] <img src=x>",
+        b"<13>Sep 16 10:00:00 <u>h</u> ';DROP--[<p>]: <svg/onload=alert(1)>",
         b"<13>Jan  1 00:00:00 1970 h odd: the beginning",
         b"<13>1 2099-12-31T23:59:59Z h odd - - - the future",
         b"<13>1 9999-12-31T23:59:59Z h odd - - - too far",

@@ -7,6 +7,7 @@ mod campus;
 mod checker;
 mod clients;
 mod conflicts;
+mod disk_full;
 mod dns;
 mod dns_clients;
 mod dns_faults;

@@ -1,12 +1,12 @@
 //! Lines of one sealed file. Only the columns that a query asks about are read; the rest for the lines that are wanted
 //! in the end.
 
-use std::{fs::File, io, ops::Range, sync::Arc};
+use std::{collections::BTreeSet, fs::File, io, ops::Range, sync::Arc};
 
 use arrow_array::{
     Array as _, BooleanArray, RecordBatch, StringArray,
     cast::AsArray as _,
-    types::{Int32Type, TimestampNanosecondType, UInt8Type},
+    types::{Int32Type, Int64Type, TimestampNanosecondType, UInt8Type},
 };
 use arrow_schema::{DataType, Field, Schema};
 use model::{LogRecord, Timestamp};
@@ -33,7 +33,7 @@ use super::{
     filter::{Filter, mark_matches},
 };
 use crate::telemetry::{
-    columns::{LogRows, Texts},
+    columns::{LogRows, Texts, of_position_number},
     grams::GramIndex,
     seal::SealedFile,
 };
@@ -54,6 +54,9 @@ pub(super) struct Sealed<'f> {
     /// Which pieces of text are in which row group, where the file says so.
     grams: Option<GramIndex>,
 }
+
+/// Segment and row of a line.
+type Place = (u64, u64);
 
 /// Which lines of a row group are wanted. All of them until the first `keep`.
 struct Wanted {
@@ -113,11 +116,10 @@ impl<'f> Sealed<'f> {
             if wanted.count() == 0 {
                 continue;
             }
-            let received = self.received(group, &wanted)?;
-            best.offer(wanted.indices().zip(received).filter_map(|(row, received)| {
-                let position = LogPosition { received, sequence: self.file.sequence, row: (rows.start + row) as u64 };
-                filter.is_beyond(position).then_some((position, None))
-            }));
+            let positions = self.positions(group, rows.start, &wanted)?;
+            best.offer(
+                positions.into_iter().filter(|position| filter.is_beyond(*position)).map(|position| (position, None)),
+            );
         }
         Ok(())
     }
@@ -143,25 +145,23 @@ impl<'f> Sealed<'f> {
         Ok(count)
     }
 
-    /// The records of the rows `wanted`, ascending numbers within the file.
-    pub(super) fn records(&self, wanted: &[u64]) -> Result<Vec<LogRecord>, QueryError> {
+    /// The records of the lines `wanted`, by segment and row. Those that are not here are not answered.
+    pub(super) fn records(&self, wanted: &BTreeSet<Place>) -> Result<Vec<(Place, LogRecord)>, QueryError> {
         let mut records = Vec::with_capacity(wanted.len());
         for (group, rows) in self.groups() {
-            let of_group: Vec<usize> = wanted
-                .iter()
-                .filter_map(|row| usize::try_from(*row).ok().filter(|row| rows.contains(row)))
-                .map(|row| row - rows.start)
-                .collect();
-            if of_group.is_empty() {
+            let (first, last) = self.place_range(group, &rows);
+            if first <= last && wanted.range(first..=last).next().is_none() {
                 continue;
             }
-            let mut mask = vec![false; rows.len()];
-            of_group.iter().for_each(|row| mask[*row] = true);
-            let wanted = Wanted { rows: rows.len(), mask: Some(mask) };
-            for batch in self.read(&self.plain, group, None, wanted.selection(), BATCH_ROWS)? {
+            let all = Wanted { rows: rows.len(), mask: None };
+            let places: Vec<Place> = self.places(group, rows.start, &all)?;
+            let mask: Vec<bool> = places.iter().map(|place| wanted.contains(place)).collect();
+            let mut found = places.into_iter().filter(|place| wanted.contains(place));
+            let of_group = Wanted { rows: rows.len(), mask: Some(mask) };
+            for batch in self.read(&self.plain, group, None, of_group.selection(), BATCH_ROWS)? {
                 let batch = batch.map_err(|error| self.damaged(Some(error.into())))?;
                 let rows = LogRows::of(&batch).ok_or_else(|| self.damaged(None))?;
-                records.extend((0..batch.num_rows()).map(|row| rows.record(row)));
+                records.extend(found.by_ref().zip((0..batch.num_rows()).map(|row| rows.record(row))));
             }
         }
         Ok(records)
@@ -224,16 +224,46 @@ impl<'f> Sealed<'f> {
         any("host", &|host| hosts.is_match(host) || filter.may_be_source && host.is_empty())
     }
 
-    /// When each of the wanted lines was received.
-    fn received(&self, group: usize, wanted: &Wanted) -> Result<Vec<Timestamp>, QueryError> {
-        let mut all = Vec::new();
+    /// Where each of the wanted lines stands; `begin` is the number of the group's first row within the file.
+    fn positions(&self, group: usize, begin: usize, wanted: &Wanted) -> Result<Vec<LogPosition>, QueryError> {
+        let mut received = Vec::new();
         for batch in self.read(&self.plain, group, Some(&["received"]), wanted.selection(), wanted.rows.max(1))? {
             let batch = batch.map_err(|error| self.damaged(Some(error.into())))?;
-            let received = batch.column(0).as_primitive_opt::<TimestampNanosecondType>();
-            let received = received.ok_or_else(|| self.damaged(None))?;
-            all.extend(received.values().iter().map(|nanos| Timestamp::from_nanos(*nanos)));
+            let column = batch.column(0).as_primitive_opt::<TimestampNanosecondType>();
+            let column = column.ok_or_else(|| self.damaged(None))?;
+            received.extend(column.values().iter().map(|nanos| Timestamp::from_nanos(*nanos)));
         }
-        Ok(all)
+        let places = self.places(group, begin, wanted)?;
+        let both = received.into_iter().zip(places);
+        Ok(both.map(|(received, (sequence, row))| LogPosition { received, sequence, row }).collect())
+    }
+
+    /// Segment and row of each of the wanted lines.
+    fn places(&self, group: usize, begin: usize, wanted: &Wanted) -> Result<Vec<Place>, QueryError> {
+        if self.plain.schema().index_of("position").is_err() {
+            return Ok(wanted.indices().map(|row| (self.file.sequence, (begin + row) as u64)).collect());
+        }
+        let mut places = Vec::new();
+        for batch in self.read(&self.plain, group, Some(&["position"]), wanted.selection(), wanted.rows.max(1))? {
+            let batch = batch.map_err(|error| self.damaged(Some(error.into())))?;
+            let column = batch.column(0).as_primitive_opt::<Int64Type>().ok_or_else(|| self.damaged(None))?;
+            places.extend(column.values().iter().map(|number| of_position_number(*number)));
+        }
+        Ok(places)
+    }
+
+    /// The least and the greatest of [`Self::places`] of a row group.
+    fn place_range(&self, group: usize, rows: &Range<usize>) -> (Place, Place) {
+        let columns = self.row_group(group).columns();
+        let column = columns.iter().find(|column| column.column_path().string() == "position");
+        match column.map(|column| column.statistics()) {
+            None => ((self.file.sequence, rows.start as u64), (self.file.sequence, rows.end as u64)),
+            Some(Some(Statistics::Int64(values))) => (
+                values.min_opt().map_or((0, 0), |number| of_position_number(*number)),
+                values.max_opt().map_or((u64::MAX, 0), |number| of_position_number(*number)),
+            ),
+            Some(_) => ((0, 0), (u64::MAX, 0)),
+        }
     }
 
     fn look_into_lines(&self, group: usize, filter: &Filter, wanted: &mut Wanted) -> Result<(), QueryError> {
