@@ -8,7 +8,9 @@ use std::{
 
 use model::{DeviceId, Incident, Severity, Snapshot, SnapshotAlert, Timestamp};
 use store::{IncidentId, Incidents, IncidentsError};
-use watch::{Alert, AlertChange, AlertState, Condition, Reachability, Roster, Rule, Silence, TargetReport};
+use watch::{
+    Alert, AlertChange, AlertState, Condition, PlannedSite, Reachability, Roster, Rule, Silence, TargetReport,
+};
 
 use crate::{
     clock::instant,
@@ -37,18 +39,24 @@ pub(crate) struct IncidentBook {
     drift: DriftLook,
 }
 
+/// What the plan says of watching.
+pub(crate) struct PlannedWatch {
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) devices: DeviceConditions,
+    pub(crate) ports: PlannedPorts,
+    pub(crate) roster: Roster,
+    pub(crate) site: PlannedSite,
+}
+
 impl IncidentBook {
     pub(crate) fn new(
         book: Option<Incidents>,
         desk: Arc<AlertDesk>,
-        rules: Vec<Rule>,
-        devices: DeviceConditions,
-        planned: PlannedPorts,
-        roster: Roster,
+        planned: PlannedWatch,
         signs: SharedSigns,
-        drift: DriftLook,
     ) -> Self {
-        let (readings, clock) = (Readings::default(), ClockWatch::default());
+        let PlannedWatch { rules, devices, ports: planned, roster, site } = planned;
+        let (readings, clock, drift) = (Readings::default(), ClockWatch::default(), DriftLook::new(site));
         Self { book, desk, rules, readings, devices, planned, roster, signs, clock, drift }
     }
 

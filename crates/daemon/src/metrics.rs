@@ -133,7 +133,7 @@ fn agents(seen: &Seen, metrics: &mut Vec<Metric>) {
         metrics.push(counter("hotstage_snmp_traps_dropped_total", help, &[("reason", reason)], count));
     }
     for (device, view) in &seen.agents {
-        outcomes[0].1 += view.polls - view.timeouts - view.refused;
+        outcomes[0].1 += view.polls.saturating_sub(view.timeouts + view.refused);
         outcomes[1].1 += view.timeouts;
         outcomes[2].1 += view.refused;
         for (reference, port) in planned_ports(&seen.planned, device, view) {

@@ -37,7 +37,7 @@ use crate::{
     feeds::{self, FeedError},
     flows::{FlowService, bind_flows},
     http_service::BoundedListener,
-    incidents::IncidentBook,
+    incidents::{IncidentBook, PlannedWatch},
     ipv6::Ipv6,
     lease_names::recovered_names,
     log::{
@@ -51,8 +51,8 @@ use crate::{
     rogue_watch::RogueWatch,
     udp::BatchSocket,
     watch::{
-        AlertDesk, AlertHands, DeviceConditions, DriftLook, Outlets, PingService, PlannedPorts, SharedTraps,
-        SnmpService, SnmpView, WatchView,
+        AlertDesk, AlertHands, DeviceConditions, Outlets, PingService, PlannedPorts, SharedTraps, SnmpService,
+        SnmpView, WatchView,
     },
 };
 
@@ -454,16 +454,9 @@ pub fn start(
     };
     let WatchSettings { topology, places, rules, outlets, duties, tunnels, .. } = services.watch;
     let roster = Roster::new(duties);
-    let incidents = IncidentBook::new(
-        Some(book),
-        desk,
-        rules,
-        DeviceConditions { topology, places, tunnels },
-        planned,
-        roster.clone(),
-        signs,
-        DriftLook::new(site),
-    );
+    let devices = DeviceConditions { topology, places, tunnels };
+    let watched = PlannedWatch { rules, devices, ports: planned, roster: roster.clone(), site };
+    let incidents = IncidentBook::new(Some(book), desk, watched, signs);
     // A rehearsal's alerts wake nobody.
     let is_rehearsal = matches!(clock, Clock::Rehearsal { .. });
     let outlets = if is_rehearsal { Vec::new() } else { outlets };

@@ -238,6 +238,7 @@ impl Poller {
     fn show_facts(&self, answer: Result<Facts, PollError>) {
         let mut views = self.view.lock().unwrap_or_else(PoisonError::into_inner);
         let view = Arc::make_mut(views.entry(self.device.clone()).or_default());
+        view.polls += 1;
         match answer {
             Ok(facts) => {
                 (view.celsius_max, view.poe_watts) = (facts.celsius_max, facts.poe_watts);

@@ -9,8 +9,10 @@ use std::{
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
 };
 
-/// Each with what makes the messages of one round.
-const KINDS: [(&str, fn(&mut Hostile)); 10] = [
+/// Its name, and what makes the messages of one round.
+type BadInput = (&'static str, fn(&mut Hostile));
+
+const KINDS: [BadInput; 10] = [
     ("truncated", Hostile::truncated),
     ("headers", Hostile::headers),
     ("options", Hostile::options),
