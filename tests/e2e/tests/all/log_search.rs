@@ -181,7 +181,7 @@ fn python_with_duckdb() -> Option<PathBuf> {
 const DUCKDB: &str = r#"
 import json, sys, duckdb
 duckdb.sql("set timezone='UTC'")
-columns = "epoch_us(received) as at, source, transport, facility, severity, host, app, message, raw"
+columns = "epoch_us(received) as at, source, transport, facility, severity, host, app, message, coalesce(raw, encode(header || message || tail)) as raw"
 for row in duckdb.sql(f"select {columns} from read_parquet({sys.argv[1:]!r}) order by received, message").fetchall():
     at, source, transport, facility, severity, host, app, message, raw = row
     print(json.dumps([at, source, transport, facility, severity, host, app, message, raw.decode("utf-8", "replace")]))
