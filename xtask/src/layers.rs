@@ -17,12 +17,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dns", &["model"]),
     ("syslog", &["model"]),
     ("watch", &["model"]),
-    ("generate", &["model", "plan", "check", "dhcp", "dhcp6", "dns", "syslog", "watch"]),
+    ("flow", &["model"]),
+    ("generate", &["model", "plan", "check", "dhcp", "dhcp6", "dns", "syslog", "watch", "flow"]),
     ("rehearse", &["model", "plan", "check", "generate", "dhcp", "dhcp6", "dns", "syslog", "watch"]),
     ("store", &["model"]),
     ("web", &["model", "store"]),
     ("replay", &["model", "plan", "rehearse", "dhcp", "dhcp6", "dns", "syslog"]),
-    ("daemon", &["model", "generate", "dhcp", "dhcp6", "dns", "syslog", "watch", "store"]),
+    ("daemon", &["model", "generate", "dhcp", "dhcp6", "dns", "syslog", "watch", "flow", "store"]),
     (
         "hotstage",
         &[
@@ -36,7 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Crates that decide and never act: no runtime, no sockets, no database, no web.
 const PURE: &[&str] =
-    &["model", "plan", "check", "report", "dhcp", "dhcp6", "dns", "syslog", "watch", "generate", "rehearse"];
+    &["model", "plan", "check", "report", "dhcp", "dhcp6", "dns", "syslog", "watch", "flow", "generate", "rehearse"];
 
 /// Crates of the outside world that bring input and output with them.
 const ACTING: &[&str] = &["tokio", "axum", "hyper", "socket2", "nix", "rusqlite", "parquet", "mio", "reqwest"];

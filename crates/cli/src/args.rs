@@ -189,6 +189,9 @@ pub(crate) struct Run {
     /// Listen for syslog over TLS here instead of where the plan says; may repeat
     #[arg(long, value_name = "A:P")]
     pub(crate) listen_syslog_tls: Vec<SocketAddr>,
+    /// Listen for flows (NetFlow 5 and 9, IPFIX, sFlow) here instead of where the plan says; may repeat
+    #[arg(long, value_name = "A:P")]
+    pub(crate) listen_flows: Vec<SocketAddr>,
     /// Serve the live page here instead of where the plan says; may repeat
     #[arg(long, value_name = "A:P")]
     pub(crate) listen_http: Vec<SocketAddr>,

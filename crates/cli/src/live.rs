@@ -64,6 +64,8 @@ pub(crate) fn run(plan: &ApprovedPlan, arguments: &Rehearse, state: &Path) -> Re
     services.links6.clear();
     (listen.dns_tls, listen.dns_https) = (Vec::new(), Vec::new());
     listen.syslog_tls.clear();
+    // Nor does the crowd's gear export flows.
+    listen.flows.clear();
     services.log_intake.certificate = None;
     listen.http = vec![arguments.listen_http.unwrap_or(loopback)];
 

@@ -64,6 +64,23 @@ fn label(identifier: &[u8]) -> Option<String> {
     (is_port || identifier.len() < 6).then(|| identifier.iter().map(|octet| format!("{octet:02x}")).collect())
 }
 
+/// A port for operators, whatever its switch calls it; `None` when the relay agent said nothing.
+pub(crate) fn port_text(remote_id: &[u8], circuit_id: &[u8]) -> Option<String> {
+    let text = |identifier: &[u8]| {
+        let shown = identifier.get(..IDENTIFIER_BYTES_MAX).unwrap_or(identifier);
+        match shown.iter().all(|octet| octet.is_ascii_graphic() || *octet == b' ') {
+            true => String::from_utf8_lossy(shown).into_owned(),
+            false => shown.iter().map(|octet| format!("{octet:02x}")).collect(),
+        }
+    };
+    match (remote_id.is_empty(), circuit_id.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(format!("port `{}`", text(circuit_id))),
+        (false, true) => Some(format!("switch `{}`", text(remote_id))),
+        (false, false) => Some(format!("port `{}` of `{}`", text(circuit_id), text(remote_id))),
+    }
+}
+
 fn may_be_hardware(text: &str) -> bool {
     let mut digits = 0;
     text.chars().any(|letter| {
@@ -79,6 +96,20 @@ fn may_be_hardware(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ports_are_named() {
+        let table: [(&[u8], &[u8], Option<&str>); 4] = [
+            (b"", b"", None),
+            (b"", b"Gi1/0/24", Some("port `Gi1/0/24`")),
+            (&[0, 6, 2, 0, 0x5e, 0x10, 0, 1], &[0, 4, 0, 10, 1, 24], Some("port `0004000a0118` of `000602005e100001`")),
+            (b"sw-1", b"", Some("switch `sw-1`")),
+        ];
+        for (remote_id, circuit_id, want) in table {
+            assert_eq!(port_text(remote_id, circuit_id).as_deref(), want);
+        }
+        assert!(port_text(&[], &[b'x'; 255]).unwrap().len() < 80);
+    }
 
     #[test]
     fn labels() {

@@ -25,7 +25,7 @@ use watch::{Alert, AlertState};
 use crate::{
     dhcp_service::{Command, DhcpCommand},
     dns::{self, DnsRequest, EngineHandle},
-    reload::Reloader,
+    reload::{AskedBy, Reloader},
     watch::AlertHands,
 };
 
@@ -168,7 +168,7 @@ impl Control {
         tokio::time::timeout(REQUEST_TIME_MAX, reader.read_line(&mut line)).await??;
         let answer = match serde_json::from_str(&line) {
             Ok(Request::ReleaseLease { address }) => self.release(address).await,
-            Ok(Request::Reload { apply }) => self.reload(apply).await,
+            Ok(Request::Reload { apply }) => self.reload(AskedBy::Operator, apply).await,
             Ok(Request::Dns(request)) => dns::answer(&self.dns, request).await,
             Ok(Request::Alerts { json }) => self.list_alerts(json),
             Ok(Request::HandleAlert(action)) => self.handle_alert(action),
@@ -198,16 +198,16 @@ impl Control {
         }
     }
 
-    async fn reload(&self, apply: bool) -> Answer {
+    async fn reload(&self, asked_by: AskedBy, apply: bool) -> Answer {
         match &self.reloader {
-            Some(reloader) => reloader.reload(&self.commands, &self.dns, apply).await,
+            Some(reloader) => reloader.reload(&self.commands, &self.dns, asked_by, apply).await,
             None => Answer::Refused { says: vec!["these services do not follow a plan directory".to_owned()] },
         }
     }
 
     /// As a signal asks; what comes of it is logged.
     pub(crate) async fn reload_and_log(&self) {
-        match self.reload(true).await {
+        match self.reload(AskedBy::Signal, true).await {
             Answer::Done { says } => says.iter().for_each(|line| tracing::info!("reload: {line}")),
             Answer::Refused { says } => says.iter().for_each(|line| tracing::error!("reload: {line}")),
             Answer::Lease { .. } | Answer::Lease6 { .. } | Answer::Missed { .. } => {}

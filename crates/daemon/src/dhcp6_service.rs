@@ -24,6 +24,7 @@ use crate::{
     clock::Clock,
     control::LeaseEvent,
     dhcp_service::{Command, PoolChanges, pool_changes},
+    lease_names::NameChange,
     udp::{BatchSocket, send_all, wait_readable},
 };
 
@@ -47,13 +48,19 @@ pub(crate) struct Dhcp6View {
     pub(crate) journal_failing: bool,
 }
 
+/// How the DHCPv6 thread hears of others, and they of it.
+pub(crate) struct Dhcp6Channels {
+    pub(crate) names: mpsc::Sender<NameChange>,
+    pub(crate) commands: mpsc::Receiver<Command<Engine>>,
+    pub(crate) events: broadcast::Sender<LeaseEvent>,
+}
+
 pub(crate) struct Dhcp6Service {
     engine: Engine,
     journal: LeaseJournal<Lease6>,
     sockets: Vec<BatchSocket>,
     clock: Clock,
-    commands: mpsc::Receiver<Command<Engine>>,
-    events: broadcast::Sender<LeaseEvent>,
+    channels: Dhcp6Channels,
     pub(crate) view: Arc<Mutex<Dhcp6View>>,
     stop: Arc<AtomicBool>,
     changes: LeaseChangeCounts,
@@ -70,7 +77,7 @@ impl Dhcp6Service {
         journal: LeaseJournal<Lease6>,
         sockets: Vec<BatchSocket>,
         clock: Clock,
-        (commands, events): (mpsc::Receiver<Command<Engine>>, broadcast::Sender<LeaseEvent>),
+        channels: Dhcp6Channels,
         stop: Arc<AtomicBool>,
     ) -> Self {
         let service = Self {
@@ -78,8 +85,7 @@ impl Dhcp6Service {
             journal,
             sockets,
             clock,
-            commands,
-            events,
+            channels,
             view: Arc::default(),
             stop,
             changes: LeaseChangeCounts::default(),
@@ -120,7 +126,7 @@ impl Dhcp6Service {
 
     fn run_commands(&mut self) -> bool {
         let mut is_any = false;
-        while let Ok(command) = self.commands.try_recv() {
+        while let Ok(command) = self.channels.commands.try_recv() {
             command(&mut self.engine, self.clock.now());
             self.carry_out(0);
             is_any = true;
@@ -182,9 +188,13 @@ impl Dhcp6Service {
             }
         };
         self.changes.add(lease.subnet, change);
-        if self.events.receiver_count() > 0 {
+        // DNS loops without ever waiting for DHCP, so this send never waits long; a stopped DNS is nobody's loss.
+        if let Some(name) = NameChange::after(change, &lease) {
+            let _ = self.channels.names.blocking_send(name);
+        }
+        if self.channels.events.receiver_count() > 0 {
             // Watchers that are too slow are told how many they missed.
-            let _ = self.events.send(LeaseEvent::V6(change, lease));
+            let _ = self.channels.events.send(LeaseEvent::V6(change, lease));
         }
     }
 

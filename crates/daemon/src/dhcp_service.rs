@@ -15,17 +15,18 @@ use std::{
 };
 
 use dhcp::{DhcpEvent, Effect, Engine, Origin};
-use model::{ClientKey, HostName, Lease, LeaseChange, LeaseChangeCounts, LeaseState, SubnetId, Timestamp};
+use model::{ClientKey, Lease, LeaseChange, LeaseChangeCounts, SubnetId, Timestamp};
 use store::LeaseJournal;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::{
     batch_io::BATCH_MAX,
-    circuit_labels::{CircuitUse, busiest},
+    circuit_labels::{CircuitUse, busiest, port_text},
     clock::{Clock, instant},
     control::LeaseEvent,
     dhcp_commit::Committer,
     dhcp_send::{Addressed, Sender},
+    lease_names::NameChange,
     probe::ProbeQueue,
     udp::{BatchSocket, wait_readable},
 };
@@ -38,6 +39,8 @@ const WAIT_MAX: Duration = Duration::from_millis(200);
 const BATCHES_IN_A_ROW_MAX: usize = 4;
 /// The view is renewed at most so often, and at least when there is nothing else to do.
 const VIEW_INTERVAL: Duration = Duration::from_millis(50);
+/// Leases handed to the disk at one time. After a clock step all leases are saved again, and no copy of all is held.
+const SAVES_MAX: usize = 4_096;
 
 /// How long a foreign server counts as there after it was heard.
 const FOREIGN_SHOWN: Duration = Duration::from_secs(120);
@@ -58,8 +61,8 @@ pub(crate) struct DhcpView {
     pub(crate) commits: u64,
     /// True while the journal cannot be written: no ACK leaves.
     pub(crate) journal_failing: bool,
-    /// A foreign DHCP server that was heard in the last two minutes.
-    pub(crate) foreign_server: Option<Ipv4Addr>,
+    /// A foreign DHCP server that was heard of in the last two minutes.
+    pub(crate) foreign_server: Option<ForeignChoice>,
     /// Kinds of devices that got leases; counts only.
     pub(crate) kinds: dhcp::fingerprint::KindCounts,
     /// Addresses taken of each class's pools: subnet, class, how many.
@@ -70,27 +73,19 @@ pub(crate) struct DhcpView {
     pub(crate) circuits: Vec<CircuitUse>,
 }
 
+/// Another server, as a client says that takes its offer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct ForeignChoice {
+    /// Its identifier (option 54).
+    pub(crate) server: Ipv4Addr,
+    /// The client's relay agent.
+    pub(crate) relay: Option<Ipv4Addr>,
+    /// The client's port, for operators.
+    pub(crate) port: Option<String>,
+}
+
 /// Pool, change, how many leases so far.
 pub(crate) type PoolChanges = Vec<(String, LeaseChange, u64)>;
-
-/// A name that DNS should know, or no longer.
-#[derive(Clone, Debug)]
-pub(crate) enum NameChange {
-    /// The client at the address is called so until the moment.
-    Set(HostName, Ipv4Addr, Timestamp),
-    /// Nobody is there.
-    Remove(Ipv4Addr),
-}
-
-impl NameChange {
-    /// What a lease says about its client's name.
-    pub(crate) fn of(lease: &Lease) -> Option<Self> {
-        match (lease.state, &lease.host_name) {
-            (LeaseState::Bound, Some(name)) => Some(Self::Set(name.clone(), lease.address, lease.expires)),
-            _ => None,
-        }
-    }
-}
 
 /// Work for a thread that has an engine `E`, between two batches.
 pub(crate) type Command<E> = Box<dyn FnOnce(&mut E, Timestamp) + Send>;
@@ -121,7 +116,7 @@ pub(crate) struct DhcpService {
     unique: UniqueClients,
     changes: LeaseChangeCounts,
     /// The foreign server heard last, and when.
-    foreign: Option<(Ipv4Addr, Timestamp)>,
+    foreign: Option<(ForeignChoice, Timestamp)>,
     /// Of the batch in hand.
     saves: Vec<Lease>,
     replies_now: Vec<Addressed>,
@@ -250,7 +245,13 @@ impl DhcpService {
     fn take_effects(&mut self, socket: usize) {
         while let Some(effect) = self.engine.next_effect() {
             match effect {
-                Effect::Save(lease) => self.saves.push(lease),
+                Effect::Save(lease) => {
+                    // A reply follows the lease that it depends on, so here nothing is taken apart.
+                    if self.saves.len() >= SAVES_MAX {
+                        self.send_and_save();
+                    }
+                    self.saves.push(lease);
+                }
                 Effect::Send(reply) if reply.needs_save => self.replies_saved.push((socket, reply)),
                 Effect::Send(reply) => self.replies_now.push((socket, reply)),
                 Effect::Event(event) => self.tell(event),
@@ -276,9 +277,11 @@ impl DhcpService {
             DhcpEvent::Expired { lease } => (LeaseChange::Expired, lease),
             DhcpEvent::Declined { lease } => (LeaseChange::Declined, lease),
             DhcpEvent::PoolExhausted { .. } => return,
-            DhcpEvent::ForeignServer { server, relay, interface, .. } => {
+            DhcpEvent::ForeignServer { server, relay, interface, circuit_id, remote_id, .. } => {
                 tracing::warn!(%server, %relay, interface, "another DHCP server answers clients");
-                self.foreign = Some((server, self.clock.now()));
+                let relay = Some(relay).filter(|relay| !relay.is_unspecified());
+                let port = port_text(&remote_id, &circuit_id);
+                self.foreign = Some((ForeignChoice { server, relay, port }, self.clock.now()));
                 return;
             }
         };
@@ -286,23 +289,13 @@ impl DhcpService {
             self.unique.add(&lease.client);
         }
         self.changes.add(lease.subnet, change);
-        self.tell_names(change, &lease);
+        // DNS loops without ever waiting for DHCP, so this send never waits long; a stopped DNS is nobody's loss.
+        if let Some(name) = NameChange::after(change, &lease) {
+            let _ = self.channels.names.blocking_send(name);
+        }
         if self.channels.events.receiver_count() > 0 {
             // Watchers that are too slow are told how many they missed.
             let _ = self.channels.events.send(LeaseEvent::V4(change, lease));
-        }
-    }
-
-    /// DNS loops without ever waiting for DHCP, so this send never waits long; a stopped DNS is nobody's loss.
-    fn tell_names(&self, change: LeaseChange, lease: &Lease) {
-        let change = match change {
-            LeaseChange::Granted | LeaseChange::Renewed => NameChange::of(lease),
-            LeaseChange::Released | LeaseChange::Expired | LeaseChange::Declined => {
-                lease.host_name.is_some().then_some(NameChange::Remove(lease.address))
-            }
-        };
-        if let Some(change) = change {
-            let _ = self.channels.names.blocking_send(change);
         }
     }
 
@@ -321,7 +314,11 @@ impl DhcpService {
             send_errors: self.sender.errors(),
             commits: commit.commits.load(Ordering::Relaxed),
             journal_failing: commit.is_failing.load(Ordering::Relaxed),
-            foreign_server: self.foreign.filter(|(_, at)| now.since(*at) < FOREIGN_SHOWN).map(|(server, _)| server),
+            foreign_server: self
+                .foreign
+                .as_ref()
+                .filter(|(_, at)| now.since(*at) < FOREIGN_SHOWN)
+                .map(|(choice, _)| choice.clone()),
             kinds: *self.engine.fingerprints(),
             classes: self
                 .engine
@@ -343,4 +340,63 @@ pub(crate) fn pool_changes(counts: &LeaseChangeCounts, pools: impl Iterator<Item
     pools
         .flat_map(|(subnet, name)| counts.of(subnet).map(move |(change, count)| (name.clone(), change, count)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use dhcp::{Settings, SubnetSettings};
+    use model::{LeaseState, Mac};
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha12Rng;
+    use store::{Mode, StateDir};
+
+    use super::*;
+    use crate::probe::{ProbeService, ProbeSockets};
+
+    fn lease(number: u32, now: Timestamp) -> Lease {
+        let [_, high, middle, low] = number.to_be_bytes();
+        let mac = Mac([2, 0, 0x5e, high, middle, low]);
+        Lease {
+            subnet: SubnetId(0),
+            address: Ipv4Addr::from_bits(Ipv4Addr::new(198, 18, 1, 0).to_bits() + number),
+            client: ClientKey([&[1, 1][..], &mac.0].concat().into()),
+            mac: Some(mac),
+            state: LeaseState::Bound,
+            starts: now,
+            expires: now + Duration::from_secs(3_600),
+            host_name: None,
+            circuit_id: Arc::from([]),
+            remote_id: Arc::from([]),
+        }
+    }
+
+    /// All leases are saved again then: in parts, each on its way to the disk before the next is gathered.
+    #[test]
+    fn a_clock_step_makes_no_copy_of_all_leases() {
+        const LEASES: u32 = 50_000;
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state"), "Small", Mode::Serve).unwrap();
+        let (journal, ..) = LeaseJournal::<Lease>::open(&state).unwrap();
+        let (clock, stop) = (Clock::Wall, Arc::new(AtomicBool::new(false)));
+        let now = clock.now();
+        let subnet = SubnetSettings::new(SubnetId(0), "attendee", "198.18.0.0/15".parse().unwrap());
+        let server_identifier = Ipv4Addr::new(192, 0, 2, 1);
+        let settings = Settings { server_identifier, subnets: vec![subnet], ..Settings::default() };
+        let mut engine = Engine::new(settings, 7).unwrap();
+        engine.restore_all((0..LEASES).map(|number| lease(number, now)).collect(), now);
+        let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
+        let mut random = ChaCha12Rng::seed_from_u64(7);
+        let probing = ProbeService::new(ProbeSockets::open(), commands, clock.clone(), Arc::clone(&stop), &mut random);
+        let (_probe, probes) = probing.unwrap();
+        let channels =
+            DhcpChannels { names: mpsc::channel(1).0, commands: receiver, events: broadcast::channel(1).0, probes };
+        let mut service = DhcpService::new(engine, journal, Vec::new(), clock, channels, stop).unwrap();
+        service.engine.on_deadline(now + Duration::from_secs(86_400));
+        service.take_effects(0);
+        assert!(service.saves.len() <= SAVES_MAX && service.saves.capacity() <= 2 * SAVES_MAX);
+        service.send_and_save();
+        let counters = Arc::clone(&service.committer.counters);
+        service.committer.finish().unwrap();
+        assert_eq!(counters.leases.load(Ordering::Relaxed), u64::from(LEASES));
+    }
 }

@@ -14,7 +14,10 @@ use crate::{
     clock::instant,
     clock_watch::ClockWatch,
     publisher::Seen,
-    watch::{AlertDesk, DeviceConditions, PlannedPorts, Readings, SharedSigns, agent_readings, of_agents, of_services},
+    watch::{
+        AlertDesk, DeviceConditions, DriftLook, PlannedPorts, Readings, SharedSigns, agent_readings, of_agents,
+        of_services, of_traps,
+    },
 };
 
 /// Alerts on the page; the rest is counted.
@@ -31,6 +34,7 @@ pub(crate) struct IncidentBook {
     roster: Roster,
     signs: SharedSigns,
     clock: ClockWatch,
+    drift: DriftLook,
 }
 
 impl IncidentBook {
@@ -42,9 +46,10 @@ impl IncidentBook {
         planned: PlannedPorts,
         roster: Roster,
         signs: SharedSigns,
+        drift: DriftLook,
     ) -> Self {
         let (readings, clock) = (Readings::default(), ClockWatch::default());
-        Self { book, desk, rules, readings, devices, planned, roster, signs, clock }
+        Self { book, desk, rules, readings, devices, planned, roster, signs, clock, drift }
     }
 
     /// One sentence for each incident that is open.
@@ -69,8 +74,11 @@ impl IncidentBook {
         readings.extend(agent_readings(&self.devices, &self.planned, &seen.agents));
         let desk = Arc::clone(&self.desk);
         let mut alerts = desk.book();
-        let mut conditions = of_services(&alerts, &self.devices, snapshot, seen);
         let targets = &seen.watch.targets;
+        let drifts = self.drift.conditions(now, &self.devices, &seen.agents, targets);
+        let mut conditions = of_services(&alerts, &self.devices, snapshot, seen, &|mac| self.drift.locate(mac));
+        conditions.extend(drifts);
+        conditions.extend(of_traps(now, &self.devices, &seen.traps));
         conditions.extend(self.devices.conditions(targets));
         conditions.extend(self.of_lines(now, targets));
         if snapshot.speed <= 1.0 {

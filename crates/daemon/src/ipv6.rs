@@ -20,7 +20,8 @@ use crate::{
     clock::Clock,
     control::LeaseEvent,
     dhcp_service::{COMMANDS_MAX, Command},
-    dhcp6_service::{Dhcp6Service, Dhcp6View},
+    dhcp6_service::{Dhcp6Channels, Dhcp6Service, Dhcp6View},
+    lease_names::{NameChange, recovered_names},
     links6::{Interface, Links, interfaces},
     ra_service::{self, Facts, LinkFacts, RaService, RaView, RaWork},
     start::StartError,
@@ -45,6 +46,8 @@ pub(crate) struct Ipv6 {
     pub(crate) addresses: Vec<SocketAddr>,
     /// Leases recovered.
     pub(crate) leases: usize,
+    /// Names of their clients.
+    pub(crate) names: Vec<NameChange>,
     pub(crate) views: Ipv6Views,
     pub(crate) reload: Ipv6Reload,
 }
@@ -98,7 +101,7 @@ impl Ipv6 {
         state: &StateDir,
         clock: &Clock,
         seed: u64,
-        events: &broadcast::Sender<LeaseEvent>,
+        (names, events): (&mpsc::Sender<NameChange>, &broadcast::Sender<LeaseEvent>),
         stop: &Arc<AtomicBool>,
     ) -> Result<Self, StartError> {
         let mut started = Self::default();
@@ -113,7 +116,17 @@ impl Ipv6 {
             is_clock_steady: matches!(clock, Clock::Rehearsal { .. }),
         };
         if !listen.is_empty() {
-            started.start_dhcp(services, listen, state, clock, seed, events, stop, &adjustment, &interfaces)?;
+            started.start_dhcp(
+                services,
+                listen,
+                state,
+                clock,
+                seed,
+                (names, events),
+                stop,
+                &adjustment,
+                &interfaces,
+            )?;
         }
         started.start_ra(services, clock, seed, stop, &adjustment)?;
         started.reload.adjustment = adjustment;
@@ -128,7 +141,7 @@ impl Ipv6 {
         state: &StateDir,
         clock: &Clock,
         seed: u64,
-        events: &broadcast::Sender<LeaseEvent>,
+        (names, events): (&mpsc::Sender<NameChange>, &broadcast::Sender<LeaseEvent>),
         stop: &Arc<AtomicBool>,
         adjustment: &Ipv6Adjustment,
         interfaces: &[Interface],
@@ -144,11 +157,12 @@ impl Ipv6 {
         leases.sort_unstable_by_key(|lease| lease.starts);
         self.leases = leases.len();
         let now = clock.now();
+        self.names = recovered_names(&leases, now);
         for lease in leases {
             engine.restore(lease, now);
         }
         let (commands, receiver) = mpsc::channel(COMMANDS_MAX);
-        let channels = (receiver, events.clone());
+        let channels = Dhcp6Channels { names: names.clone(), commands: receiver, events: events.clone() };
         let service = Dhcp6Service::new(engine, journal, sockets, clock.clone(), channels, Arc::clone(stop));
         self.views.dhcp = Some(Arc::clone(&service.view));
         self.reload.dhcp = Some(commands);

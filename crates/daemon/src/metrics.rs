@@ -7,9 +7,10 @@ use model::{Metric, MetricKind, Snapshot};
 use crate::{
     circuit_labels::CircuitUse,
     feeds::FeedView,
+    flows::flow_metrics,
     metrics6,
     publisher::{Seen, metric},
-    watch::{OutletCounters, planned_ports},
+    watch::{Figure, OutletCounters, planned_ports},
 };
 
 /// All metrics, those of one name together.
@@ -22,6 +23,9 @@ pub(crate) fn all(snapshot: &Snapshot, seen: &Seen) -> Vec<Metric> {
     log(seen, &mut metrics);
     watched(seen, &mut metrics);
     feeds(seen, &mut metrics);
+    if let Some(flows) = &seen.flows {
+        flow_metrics(flows, &mut metrics);
+    }
     metrics
 }
 
@@ -118,6 +122,16 @@ fn watched(seen: &Seen, metrics: &mut Vec<Metric>) {
 fn agents(seen: &Seen, metrics: &mut Vec<Metric>) {
     let mut outcomes = [("answered", 0), ("timeout", 0), ("refused", 0)];
     let (mut rates, mut others) = (Vec::new(), Vec::new());
+    let traps = &seen.traps;
+    for (kind, count) in &traps.counts {
+        let help = "SNMP traps and informs of planned devices";
+        metrics.push(counter("hotstage_snmp_traps_total", help, &[("kind", kind.name())], *count));
+    }
+    let is_any = !traps.counts.is_empty() || traps.foreign + traps.refused > 0;
+    for (reason, count) in [("foreign", traps.foreign), ("refused", traps.refused)].into_iter().filter(|_| is_any) {
+        let help = "SNMP messages at the trap address of senders not in the plan, or without the right secret";
+        metrics.push(counter("hotstage_snmp_traps_dropped_total", help, &[("reason", reason)], count));
+    }
     for (device, view) in &seen.agents {
         outcomes[0].1 += view.polls - view.timeouts - view.refused;
         outcomes[1].1 += view.timeouts;
@@ -139,6 +153,18 @@ fn agents(seen: &Seen, metrics: &mut Vec<Metric>) {
             view.answered.map(|_| view.took.as_secs_f64()),
         );
         add("hotstage_device_celsius", "Hottest sensor of the device", view.celsius_max);
+        let own = |name: &str| {
+            let is_it = |(metric, of, _): &&Figure| *metric == name && of.is_empty();
+            view.figures.iter().find(is_it).map(|(.., value)| value / 100.0)
+        };
+        add("hotstage_device_cpu_ratio", "Share of the device's processor that is in use", own("cpu_used_percent"));
+        add("hotstage_device_storage_ratio", "Share of the device's fullest disk", own("storage_used_percent"));
+        let napt = view.figures.iter().filter(|(metric, ..)| *metric == "napt_entries");
+        add(
+            "hotstage_device_napt_entries",
+            "Entries of the router's NAPT tables",
+            napt.map(|(.., value)| *value).reduce(|a, b| a + b),
+        );
         add(
             "hotstage_device_poe_watts",
             "Watts that the device gives over PoE",
@@ -507,6 +533,8 @@ fn log(seen: &Seen, metrics: &mut Vec<Metric>) {
     let help = "Sealed telemetry files dropped, the oldest first, because the ceiling was reached";
     metrics.push(counter("hotstage_telemetry_files_dropped_total", help, &[], seen.log.dropped_files));
     let gauge = |name, help, value: u64| metric(name, help, MetricKind::Gauge, &[], value as f64);
+    let help = "Small sealed telemetry files joined into others";
+    metrics.push(counter("hotstage_telemetry_files_joined_total", help, &[], seen.log.joined_files));
     metrics.push(gauge("hotstage_telemetry_files", "Sealed telemetry files", seen.log.telemetry_files));
     metrics.push(gauge("hotstage_telemetry_bytes", "Bytes of sealed telemetry", seen.log.telemetry_bytes));
     metrics.push(gauge("hotstage_state_free_bytes", "Free bytes of the state's file system", seen.log.free_bytes));

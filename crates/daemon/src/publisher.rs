@@ -14,6 +14,7 @@ use crate::{
     dhcp_service::DhcpView,
     dns::DnsView,
     feeds::FeedViews,
+    flows::{FlowSeen, FlowViews, flow_samples},
     incidents::IncidentBook,
     ipv6::{Ipv6Seen, Ipv6Views},
     lease_news::LeaseNewsBook,
@@ -22,7 +23,7 @@ use crate::{
     page_reload::{PlannedPage, WantedPage, replace_plan},
     probe::ProbeView,
     rogue_watch::{RogueSeen, RogueView},
-    watch::{AgentViews, Outlets, PlannedPorts, SnmpView, WatchView, planned_ports},
+    watch::{AgentViews, Outlets, PlannedPorts, SharedTraps, SnmpView, TrapView, WatchView, planned_ports},
 };
 
 /// Points of history kept; when full, every other one is dropped.
@@ -42,8 +43,10 @@ pub(crate) struct Views {
     pub(crate) rogue: RogueView,
     pub(crate) watch: Arc<Mutex<WatchView>>,
     pub(crate) agents: SnmpView,
+    pub(crate) traps: SharedTraps,
     pub(crate) planned: Arc<PlannedPorts>,
     pub(crate) feeds: FeedViews,
+    pub(crate) flows: FlowViews,
 }
 
 /// All views at one moment.
@@ -58,13 +61,17 @@ pub(crate) struct Seen {
     pub(crate) rogue: RogueSeen,
     pub(crate) watch: WatchView,
     pub(crate) agents: AgentViews,
+    pub(crate) traps: TrapView,
     pub(crate) planned: Arc<PlannedPorts>,
     pub(crate) feeds: FeedViews,
+    /// `None` = nobody listens for flows.
+    pub(crate) flows: Option<FlowSeen>,
 }
 
 impl Views {
     pub(crate) fn read(&self) -> Seen {
         Seen {
+            traps: self.traps.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             dhcp: self.dhcp.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             dns: self.dns.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             log: self.log.lock().unwrap_or_else(PoisonError::into_inner).clone(),
@@ -77,6 +84,7 @@ impl Views {
             agents: self.agents.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             planned: Arc::clone(&self.planned),
             feeds: self.feeds.clone(),
+            flows: self.flows.as_ref().map(|view| view.lock().unwrap_or_else(PoisonError::into_inner).clone()),
         }
     }
 }
@@ -101,6 +109,7 @@ pub(crate) struct Publisher {
     wanted: WantedPage,
     last: Option<Totals>,
     lease_news: LeaseNewsBook,
+    traffic: flow::Recent,
     history_step: usize,
     history_skipped: usize,
 }
@@ -156,6 +165,7 @@ impl Publisher {
             wanted,
             last: None,
             lease_news: LeaseNewsBook::default(),
+            traffic: flow::Recent::default(),
             history_step: 1,
             history_skipped: 0,
         }
@@ -214,6 +224,8 @@ impl Publisher {
         snapshot.clients = if reporting { seen.log.stations_total } else { seen.dhcp.leases_active };
         snapshot.clients_peak = snapshot.clients_peak.max(snapshot.clients);
         snapshot.clients_unique = seen.dhcp.clients_unique;
+        snapshot.traffic =
+            seen.flows.as_ref().map(|flows| self.traffic.look(now, &flows.totals, &flows.settings.networks));
         self.update_rates(now, seen);
         self.update_talks(now);
         self.update_history(now);
@@ -330,6 +342,18 @@ fn samples(snapshot: &Snapshot, seen: &Seen) -> Vec<Sample> {
                 }
             }
         }
+        for (metric, of, value) in &view.figures {
+            // Of what the plan does not name, nothing is kept: the number of series is the plan's.
+            let subject = match *metric {
+                "napt_entries" => format!("port:{device}:{of}"),
+                _ if of.is_empty() => format!("device:{device}"),
+                _ => match snapshot.access_points.iter().find(|known| known.device.as_str().eq_ignore_ascii_case(of)) {
+                    Some(known) => format!("ap:{}", known.device),
+                    None => continue,
+                },
+            };
+            add(metric, subject, *value);
+        }
         let subject = format!("device:{device}");
         for (name, value) in
             [("temperature_celsius", view.celsius_max), ("poe_watts", view.poe_watts.map(|(drawn, _)| drawn))]
@@ -338,6 +362,9 @@ fn samples(snapshot: &Snapshot, seen: &Seen) -> Vec<Sample> {
                 add(name, subject.clone(), value);
             }
         }
+    }
+    if let Some(flows) = &seen.flows {
+        flow_samples(flows, snapshot.at, &mut samples);
     }
     samples
 }

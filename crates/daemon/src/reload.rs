@@ -25,6 +25,15 @@ use crate::{
 /// Reads the plan again; the error says, in lines for a person, why it cannot be used.
 pub type ReloadSource = Box<dyn Fn() -> Result<ServiceSettings, Vec<String>> + Send + Sync>;
 
+/// Who is told what a reload changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum AskedBy {
+    /// An operator, by the control socket.
+    Operator,
+    /// A signal: it is logged, and no log names a client's address.
+    Signal,
+}
+
 /// What this run changes in every plan's DHCP settings.
 #[derive(Clone, Debug)]
 pub(crate) struct Adjustment {
@@ -72,7 +81,13 @@ impl Reloader {
     }
 
     /// Reads the plan and says what changes; changes it when `apply`.
-    pub(crate) async fn reload(&self, commands: &mpsc::Sender<DhcpCommand>, dns: &EngineHandle, apply: bool) -> Answer {
+    pub(crate) async fn reload(
+        &self,
+        commands: &mpsc::Sender<DhcpCommand>,
+        dns: &EngineHandle,
+        asked_by: AskedBy,
+        apply: bool,
+    ) -> Answer {
         let mut wanted = match (self.source)() {
             Ok(wanted) => wanted,
             Err(mut says) => {
@@ -93,7 +108,7 @@ impl Reloader {
             return Answer::Refused { says: vec![why, "nothing was changed".to_owned()] };
         }
         let mut says = self.needs_restart(&wanted);
-        says.extend(words(&preview));
+        says.extend(words(&preview, asked_by));
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if current.snapshot != wanted.snapshot || current.talks != wanted.talks {
             says.push("the live page: rooms, access points, pools, talks or names change".to_owned());
@@ -152,6 +167,7 @@ impl Reloader {
             ),
             ("devices that log lines are told apart by", current.syslog != wanted.syslog),
             ("what is watched, rules of alerts and who is told", current.watch != wanted.watch),
+            ("whose flows are counted, and by what networks", current.flows != wanted.flows),
         ];
         let others = others.iter().filter(|(_, is_changed)| *is_changed);
         named.chain(others.map(|(what, _)| format!("needs a restart: {what}"))).collect()
@@ -220,8 +236,13 @@ fn changed_names(current: &dns::Settings, wanted: &dns::Settings) -> Option<Stri
 }
 
 /// The preview in lines for a person.
-fn words(preview: &ReloadPreview) -> Vec<String> {
-    preview.to_string().lines().map(ToOwned::to_owned).collect()
+fn words(preview: &ReloadPreview, asked_by: AskedBy) -> Vec<String> {
+    let mut lines: Vec<String> = preview.to_string().lines().map(ToOwned::to_owned).collect();
+    match asked_by {
+        AskedBy::Operator => lines.extend(preview.list_refused()),
+        AskedBy::Signal => {}
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -246,6 +267,17 @@ mod tests {
             patience_factor: 1,
             ..dns::Settings::default()
         }
+    }
+
+    #[test]
+    fn clients_addresses_are_told_to_an_operator_and_not_logged() {
+        let leases_refused = (1..=9).map(|last| [192, 0, 2, last].into()).collect();
+        let preview =
+            ReloadPreview { changed: vec![("hall".to_owned(), Vec::new())], leases_refused, ..Default::default() };
+        let logged = words(&preview, AskedBy::Signal).join("\n");
+        assert!(logged.contains("9 leases are now reserved for others") && !logged.contains("192.0.2."), "{logged}");
+        let told = words(&preview, AskedBy::Operator).join("\n");
+        assert!(told.contains("192.0.2.8 and 1 more"), "{told}");
     }
 
     #[test]

@@ -32,6 +32,7 @@ use socket2::SockFilter;
 use tokio::sync::mpsc;
 
 use crate::{
+    circuit_labels::port_text,
     clock::{Clock, instant},
     dhcp_service::DhcpCommand,
     link_socket::LinkSocket,
@@ -80,8 +81,8 @@ pub(crate) struct RogueCounts {
     pub(crate) untold: u64,
 }
 
-/// Other servers, and when each was heard last.
-type Servers = Arc<Mutex<BTreeMap<ForeignServer, Timestamp>>>;
+/// Other servers: when each was heard last, and behind which port it is, if a lease of its own says so.
+type Servers = Arc<Mutex<BTreeMap<ForeignServer, (Timestamp, Option<String>)>>>;
 
 /// What the rest of the services may know of other servers.
 #[derive(Clone, Default)]
@@ -94,15 +95,15 @@ pub(crate) struct RogueView {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RogueSeen {
     pub(crate) counts: RogueCounts,
-    /// Heard lately.
-    pub(crate) servers: Vec<ForeignServer>,
+    /// Heard lately, with the port of each where it is known.
+    pub(crate) servers: Vec<(ForeignServer, Option<String>)>,
 }
 
 impl RogueView {
     pub(crate) fn read(&self) -> RogueSeen {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = *self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        RogueSeen { counts, servers: servers.keys().cloned().collect() }
+        RogueSeen { counts, servers: servers.iter().map(|(one, (_, port))| (one.clone(), port.clone())).collect() }
     }
 }
 
@@ -250,8 +251,15 @@ impl RogueWatch {
                 let source = SocketAddrV4::new(one.source, SERVER_PORT);
                 let origin = Origin { source, local, interface: one.interface, is_broadcast: true };
                 let is_foreign = engine.on_foreign(now, &origin, &one.payload);
-                if is_foreign && (servers.len() < SHOWN_MAX || servers.contains_key(&one.server)) {
-                    servers.insert(one.server, now);
+                if !is_foreign {
+                    continue;
+                }
+                if let Some((heard, _)) = servers.get_mut(&one.server) {
+                    *heard = now;
+                } else if servers.len() < SHOWN_MAX {
+                    let lease = engine.lease_with_port(one.server.mac);
+                    let port = lease.and_then(|lease| port_text(&lease.remote_id, &lease.circuit_id));
+                    servers.insert(one.server, (now, port));
                 }
             }
         });
@@ -262,7 +270,7 @@ impl RogueWatch {
 
     fn publish(&mut self) {
         let (now, shown) = (self.clock.now(), SHOWN.mul_f64(self.clock.speed()));
-        self.servers.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, heard| now.since(*heard) < shown);
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, (heard, _)| now.since(*heard) < shown);
         *self.view.counts.lock().unwrap_or_else(PoisonError::into_inner) = self.counts;
     }
 

@@ -29,15 +29,17 @@ use tokio::{
 use crate::{
     clock::Clock,
     control::{self, Control},
-    dhcp_service::{COMMANDS_MAX, DhcpChannels, DhcpService, NameChange},
+    dhcp_service::{COMMANDS_MAX, DhcpChannels, DhcpService},
     dns::{
         CertificateError, ClientTls, DnsService, DnsSockets, DnsView, ServerTls, TeamFileError, TrustAnchorError,
         load_team_files, raise_descriptor_limit, restore, thread_count, trust_anchors,
     },
     feeds::{self, FeedError},
+    flows::{FlowService, bind_flows},
     http_service::BoundedListener,
     incidents::IncidentBook,
     ipv6::Ipv6,
+    lease_names::recovered_names,
     log::{
         Batch, Intake, IntakeCounters, LogTls, LogView, LogWriter, Places, QUEUE_BATCHES_MAX, StreamIntake,
         bind_datagrams, bind_stream, stream_threads,
@@ -49,7 +51,8 @@ use crate::{
     rogue_watch::RogueWatch,
     udp::BatchSocket,
     watch::{
-        AlertDesk, AlertHands, DeviceConditions, Outlets, PingService, PlannedPorts, SnmpService, SnmpView, WatchView,
+        AlertDesk, AlertHands, DeviceConditions, DriftLook, Outlets, PingService, PlannedPorts, SharedTraps,
+        SnmpService, SnmpView, WatchView,
     },
 };
 
@@ -219,6 +222,8 @@ pub struct Addresses {
     pub syslog: Vec<SocketAddr>,
     /// Syslog over TLS.
     pub syslog_tls: Vec<SocketAddr>,
+    /// NetFlow, IPFIX and sFlow.
+    pub flows: Vec<SocketAddr>,
     /// The page and `/metrics`.
     pub http: Vec<SocketAddr>,
 }
@@ -297,9 +302,15 @@ pub fn start(
     let state = Arc::new(StateDir::open(&path, &services.event_name, Mode::Serve)?);
     let (journal, leases, _) =
         LeaseJournal::<Lease>::open(&state).map_err(|source| StartError::Journal { path: path.clone(), source })?;
-    let limits = telemetry_limits(services.telemetry_bytes_max, services.telemetry_files_max);
+    let limits = telemetry_limits(services.telemetry_bytes_max, services.telemetry_files_max).fitted_to(&state);
     let (telemetry, recovery) =
         Telemetry::open(&state, limits).map_err(|source| StartError::Telemetry { path: path.clone(), source })?;
+    if recovery.segments_aside > 0 {
+        tracing::error!(
+            segments = recovery.segments_aside,
+            "telemetry could not be read and was set aside as `telemetry/ring/damaged-*`; look at the disk"
+        );
+    }
     let book = Incidents::open(&state).map_err(|source| StartError::Incidents { path: path.clone(), source })?;
 
     raise_descriptor_limit();
@@ -316,7 +327,9 @@ pub fn start(
     let probe_sockets = ProbeSockets::open();
     say_what_is_not_served(&services, &probe_sockets);
     let (events, _) = broadcast::channel(control::EVENTS_MAX);
-    let ipv6 = Ipv6::start(&services, &listen.dhcp6, &state, &clock, seed.wrapping_add(2), &events, &stop)?;
+    let (names, names_receiver) = mpsc::channel(NAMES_MAX);
+    let tell = (&names, &events);
+    let ipv6 = Ipv6::start(&services, &listen.dhcp6, &state, &clock, seed.wrapping_add(2), tell, &stop)?;
     let commands6 = ipv6.reload.dhcp.clone();
     addresses.dhcp6.clone_from(&ipv6.addresses);
     let adjust = adjustment(&clock, &sockets.direct, probe_sockets.can_probe());
@@ -328,7 +341,6 @@ pub fn start(
     let mut dhcp_engine = dhcp::Engine::new(dhcp_settings, seed)?;
     let recovered =
         Recovered { leases: leases.len() + ipv6.leases, telemetry_records: recovery.logs + recovery.samples };
-    let (names, names_receiver) = mpsc::channel(NAMES_MAX);
     let mut dns_settings = services.dns;
     dns_settings.own_addresses = [&addresses.dns[..], &addresses.dns_tls, &addresses.dns_https].concat();
     if let Some(designated) = &mut dns_settings.designated {
@@ -338,10 +350,8 @@ pub fn start(
     dns_settings.patience_factor = clock.speed().ceil() as u32;
     let mut dns_engine = dns::Engine::new(dns_settings, seed.wrapping_add(1))?;
     restore(&mut dns_engine, &state, now);
-    for lease in leases.iter().filter(|lease| lease.is_active(now)) {
-        if let Some(NameChange::Set(name, address, expires)) = NameChange::of(lease) {
-            dns_engine.set_client_name(now, &name, address, expires);
-        }
+    for name in recovered_names(&leases, now).into_iter().chain(ipv6.names) {
+        name.apply(&mut dns_engine, now);
     }
     dhcp_engine.restore_all(leases, now);
 
@@ -407,7 +417,15 @@ pub fn start(
         target.was_seen = desk.beside().devices_seen.contains(&target.device);
     }
     let agent_views = SnmpView::default();
-    let snmp = SnmpService::open(services.watch.snmp.clone(), &clock, Arc::clone(&agent_views), Arc::clone(&stop));
+    let traps = SharedTraps::default();
+    let snmp = SnmpService::open(
+        services.watch.snmp.clone(),
+        &clock,
+        Arc::clone(&agent_views),
+        Arc::clone(&traps),
+        Arc::clone(&stop),
+    );
+    let site = services.watch.snmp.as_ref().map(|snmp| snmp.site.clone()).unwrap_or_default();
     let planned = services.watch.snmp.as_ref().map_or_else(PlannedPorts::default, |snmp| PlannedPorts {
         speeds_mbps: snmp.speeds_mbps.clone(),
         interval: snmp.interval,
@@ -417,6 +435,7 @@ pub fn start(
     // A rehearsal's figures and lines are nobody else's.
     let fed = if matches!(clock, Clock::Wall) { services.feeds } else { generate::FeedSettings::default() };
     let (feed_views, feed_threads) = feeds::open(&fed, &state, &snapshots, &stop)?;
+    let flows = FlowService::new(services.flows, sockets.flows, &clock, &stop)?;
     let views = Views {
         dhcp: Arc::clone(&dhcp.view),
         dns: dns_view,
@@ -428,8 +447,10 @@ pub fn start(
         rogue: rogue.view.clone(),
         watch: watch_view,
         agents: agent_views,
+        traps,
         planned: Arc::new(planned.clone()),
         feeds: feed_views,
+        flows: flows.as_ref().map(FlowService::view),
     };
     let WatchSettings { topology, places, rules, outlets, duties, tunnels, .. } = services.watch;
     let roster = Roster::new(duties);
@@ -441,6 +462,7 @@ pub fn start(
         planned,
         roster.clone(),
         signs,
+        DriftLook::new(site),
     );
     // A rehearsal's alerts wake nobody.
     let is_rehearsal = matches!(clock, Clock::Rehearsal { .. });
@@ -511,6 +533,9 @@ pub fn start(
                 Ok(())
             }),
         )?;
+    }
+    if let Some(flows) = flows {
+        spawn("flows", Box::new(move || flows.run()))?;
     }
     if let Some(ping) = ping {
         spawn("watch-ping", Box::new(move || ping.run()))?;
@@ -587,6 +612,7 @@ struct Sockets {
     syslog_udp: Vec<BatchSocket>,
     syslog_tcp: Vec<TcpListener>,
     syslog_tls: Vec<TcpListener>,
+    flows: Vec<BatchSocket>,
     http: Vec<TcpListener>,
     /// Which interface serves which subnet directly.
     direct: Vec<(SubnetId, u32)>,
@@ -609,6 +635,7 @@ impl Sockets {
             syslog_udp: Vec::new(),
             syslog_tcp: Vec::new(),
             syslog_tls: Vec::new(),
+            flows: Vec::new(),
             http: Vec::new(),
             direct,
         };
@@ -643,6 +670,10 @@ impl Sockets {
             let refuse = |error| StartError::refused("syslog over TLS", "syslog-tls", address, error);
             sockets.syslog_tls.push(bind_stream(address).map_err(refuse)?);
         }
+        for &address in &listen.flows {
+            let refuse = |error| StartError::refused("the receiver of flows", "flows", address, error);
+            sockets.flows.push(bind_flows(address).map_err(refuse)?);
+        }
         for &address in &listen.http {
             sockets.http.push(bind_tcp(address).map_err(|error| StartError::refused("HTTP", "http", address, error))?);
         }
@@ -658,6 +689,7 @@ impl Sockets {
             dns_https: self.dns.https_addresses.clone(),
             syslog: self.syslog_tcp.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
             syslog_tls: self.syslog_tls.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
+            flows: self.flows.iter().map(|socket| socket.socket.local_addr()).collect::<io::Result<_>>()?,
             http: self.http.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?,
         })
     }

@@ -282,7 +282,8 @@ impl Bindings {
         }
     }
 
-    /// Holds a slot for a client until it requests it. An offer that the client has on another slot is withdrawn.
+    /// Holds a slot for a client until it requests it. An offer that the client has on another slot, or another client
+    /// on this one, is withdrawn.
     pub(crate) fn offer(
         &mut self,
         id: SlotId,
@@ -291,6 +292,10 @@ impl Bindings {
         circuit: CircuitId,
     ) {
         let subnet = usize::from(self.slot(id).subnet);
+        // A client that changes its identifier, on an address reserved for its MAC, takes the offer from itself.
+        if matches!(&self.slot(id).hold, Hold::Offered(offer) if *offer.client != *client) {
+            self.withdraw(id);
+        }
         let before = self.of_client(subnet, client);
         let key = before.and_then(|other| self.slot(other).key_of(client));
         if let Some(other) = before.filter(|&other| other != id && self.slot(other).is_offered_to(client)) {

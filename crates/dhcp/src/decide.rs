@@ -66,7 +66,7 @@ impl Engine {
         if !request.is_for_us() {
             self.withdraw_offer_to(request);
             if let Some(server) = request.view.address_option(code::SERVER_IDENTIFIER) {
-                self.note_foreign(request.now, server, request.mac, request.view.giaddr(), request.origin.interface);
+                self.on_foreign_choice(request, server);
             }
             return Err(Drop::NotForUs);
         }
@@ -239,14 +239,15 @@ impl Engine {
         let id = held.ok_or(Drop::NotTheOwner)?;
         if let Some(max) = self.settings.limits.declines_per_circuit_per_hour {
             let circuit = self.circuit_of(request);
-            let may_decline = if circuit == Circuits::NOWHERE {
+            let is_known = circuit != Circuits::NOWHERE;
+            let mut may_decline = !is_known || self.bindings.circuits.may_decline(circuit, max, request.now);
+            // Without a relay agent, option 82 may be a switch's or whatever the client makes up.
+            if may_decline && (!is_known || request.view.giaddr().is_unspecified()) {
                 let seed = self.seed;
                 let declines = self.direct_declines.get_or_insert_with(|| DirectDeclines::new(max, seed));
                 let ingress = Ingress::of(request.view.giaddr(), request.origin.interface);
-                declines.may_decline(request.view.chaddr(), ingress, request.now)
-            } else {
-                self.bindings.circuits.may_decline(circuit, max, request.now)
-            };
+                may_decline = declines.may_decline(request.view.chaddr(), ingress, request.now);
+            }
             if !may_decline {
                 self.part(id, request.now);
                 return Err(Drop::OverLimit);

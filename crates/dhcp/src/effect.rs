@@ -1,4 +1,7 @@
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+};
 
 use model::{Lease, Mac, SubnetId};
 
@@ -95,6 +98,10 @@ pub enum DhcpEvent {
         heard_from: Option<Mac>,
         /// The relay agent or, when direct, 0.0.0.0.
         relay: Ipv4Addr,
+        /// Circuit id of whoever told, as the relay agent gives it; empty if it does not.
+        circuit_id: Arc<[u8]>,
+        /// Remote id, likewise.
+        remote_id: Arc<[u8]>,
         /// Interface that it was heard on, 0 = unknown.
         interface: u32,
     },

@@ -61,26 +61,42 @@ impl TokenBuckets {
 
     /// Takes a token of the source's; false when its bucket is empty.
     pub(crate) fn take(&mut self, source: impl Hash, now: Timestamp) -> bool {
-        let hash = self.hasher.hash_one(source);
-        let [shelf, source] = [hash >> 32, hash & u64::from(u32::MAX)];
-        let source = u32::try_from(source).unwrap_or(0);
-        let shelf = usize::try_from(shelf).unwrap_or(0) % SHELVES;
-        let bucket = Self::bucket(&mut self.shelves[shelf], source);
-        // The second bound is for a clock that stepped back: an empty bucket fills from now on.
-        let full_at = bucket.full_at.clamp(now, now + self.burst);
-        let after = full_at + self.token;
-        let has_one = after.since(now) <= self.burst;
-        bucket.full_at = if has_one { after } else { full_at };
-        has_one
+        let (shelf, source) = self.place(source);
+        let index = index_of(&self.shelves[shelf], source);
+        let before = self.shelves[shelf][index].full_at;
+        let after = self.full_after(before, now);
+        let full_at = after.unwrap_or_else(|| before.clamp(now, now + self.burst));
+        self.shelves[shelf][index] = Bucket { source, full_at };
+        after.is_some()
     }
 
-    fn bucket(shelf: &mut [Bucket; SHELF], source: u32) -> &mut Bucket {
-        let own = shelf.iter().position(|bucket| bucket.source == source);
-        let most_rested = || (0..SHELF).min_by_key(|&index| shelf[index].full_at).unwrap_or(0);
-        let bucket = &mut shelf[own.unwrap_or_else(most_rested)];
-        bucket.source = source;
-        bucket
+    /// True when the source could take a token.
+    pub(crate) fn has_one(&self, source: impl Hash, now: Timestamp) -> bool {
+        let (shelf, source) = self.place(source);
+        let shelf = &self.shelves[shelf];
+        self.full_after(shelf[index_of(shelf, source)].full_at, now).is_some()
     }
+
+    /// When a bucket is full again after a token was taken of it at `now`; `None` when it has none.
+    fn full_after(&self, full_at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        // The second bound is for a clock that stepped back: an empty bucket fills from now on.
+        let after = full_at.clamp(now, now + self.burst) + self.token;
+        Some(after).filter(|after| after.since(now) <= self.burst)
+    }
+
+    /// Index of the source's shelf, and what it is called there.
+    fn place(&self, source: impl Hash) -> (usize, u32) {
+        let hash = self.hasher.hash_one(source);
+        let [shelf, source] = [hash >> 32, hash & u64::from(u32::MAX)];
+        (usize::try_from(shelf).unwrap_or(0) % SHELVES, u32::try_from(source).unwrap_or(0))
+    }
+}
+
+/// The source's own bucket, else the one that is most rested.
+fn index_of(shelf: &[Bucket; SHELF], source: u32) -> usize {
+    let own = shelf.iter().position(|bucket| bucket.source == source);
+    let most_rested = || (0..SHELF).min_by_key(|&index| shelf[index].full_at).unwrap_or(0);
+    own.unwrap_or_else(most_rested)
 }
 
 /// Who sends a message, from the nearest to the farthest that can be told.
@@ -132,8 +148,12 @@ impl Rates {
         Self { clients: buckets(1), circuits, ingresses }
     }
 
-    /// Takes a token of each; the error says whose bucket is empty.
+    /// Takes a token of each; the error says whose bucket is empty. A client without one costs the others nothing: one
+    /// that goes in circles must not use up what is for all behind its port or relay agent.
     pub(crate) fn admit(&mut self, source: &Source<'_>, now: Timestamp) -> Result<(), Drop> {
+        if !self.clients.has_one(source.client, now) {
+            return Err(Drop::OverRate);
+        }
         if let Some(circuit) = source.circuit
             && !self.circuits.take((source.ingress, circuit), now)
         {

@@ -45,6 +45,17 @@ impl ReloadPreview {
 /// Addresses listed at most; the rest is counted.
 const LISTED_MAX: usize = 8;
 
+impl ReloadPreview {
+    /// [`Self::leases_refused`] in a line for the operator who asks, and not for a log; `None` when there are none.
+    pub fn list_refused(&self) -> Option<String> {
+        let listed: Vec<_> = self.leases_refused.iter().take(LISTED_MAX).map(ToString::to_string).collect();
+        let more = self.leases_refused.len().saturating_sub(LISTED_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!listed.is_empty()).then(|| format!("DHCP: reserved for others: {}{more}", listed.join(", ")))
+    }
+}
+
+/// Says no client's address: it is logged.
 impl fmt::Display for ReloadPreview {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(why) = &self.refused {
@@ -74,10 +85,11 @@ impl fmt::Display for ReloadPreview {
             )?;
         }
         if !self.leases_refused.is_empty() {
-            let listed: Vec<_> = self.leases_refused.iter().take(LISTED_MAX).map(ToString::to_string).collect();
-            let more = self.leases_refused.len().saturating_sub(LISTED_MAX);
-            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            writeln!(out, "DHCP: now reserved for others, refused at the next renewal: {}{more}", listed.join(", "))?;
+            writeln!(
+                out,
+                "DHCP: {} leases are now reserved for others and refused at the next renewal",
+                self.leases_refused.len()
+            )?;
         }
         Ok(())
     }

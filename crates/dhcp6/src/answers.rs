@@ -250,6 +250,9 @@ impl Engine {
                 writer.option(*code, data);
             }
         }
+        if let Some(data) = self.client_fqdn(request) {
+            writer.option(code::CLIENT_FQDN, &data);
+        }
         for (code, value) in
             [(code::SOL_MAX_RT, self.settings.sol_max_rt), (code::INF_MAX_RT, self.settings.inf_max_rt)]
         {

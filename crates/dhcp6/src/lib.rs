@@ -16,6 +16,7 @@ pub mod client;
 mod counters;
 mod effect;
 mod engine;
+mod fqdn;
 mod grant;
 mod limits;
 pub mod message;

@@ -2,7 +2,7 @@
 
 use std::{
     collections::VecDeque,
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -15,7 +15,7 @@ use crate::{
     Counters, Designated, Settings, SettingsError, UpstreamHealth, Waits, Worker,
     asking::HEDGES_MAX,
     cache::{Cache, Key, Known},
-    client_names::{ClientNames, reverse_name},
+    client_names::{ClientIdentity, ClientNames, reverse_name},
     cookie::Cookies,
     forward::Forwards,
     gate::Gate,
@@ -257,12 +257,19 @@ impl Engine {
         }
     }
 
-    /// Gives a DHCP client's name to its address until `expires`: A and PTR records from now on.
+    /// Gives a DHCP client's name to its address until `expires`: A or AAAA, and PTR records from now on.
     ///
     /// Calling again with the same name prolongs it; another name replaces it. A name that another client has gets
     /// the first free suffix `-2` to `-9`. Planned and reserved names (`wpad`, ...) are not granted; that is counted.
-    pub fn set_client_name(&mut self, now: Timestamp, name: &HostName, address: Ipv4Addr, expires: Timestamp) {
-        let granted = self.local.client_names.set(now, name.as_str(), address, expires, &self.local.zones);
+    pub fn set_client_name(
+        &mut self,
+        now: Timestamp,
+        name: &HostName,
+        address: IpAddr,
+        client: &ClientIdentity,
+        expires: Timestamp,
+    ) {
+        let granted = self.local.client_names.set(now, name.as_str(), address, client, expires, &self.local.zones);
         self.count_client_names();
         if !granted {
             self.counters.client_names_refused += 1;
@@ -276,7 +283,7 @@ impl Engine {
     }
 
     /// Takes back the name of an address: the lease ended early.
-    pub fn remove_client_name(&mut self, address: Ipv4Addr) {
+    pub fn remove_client_name(&mut self, address: IpAddr) {
         self.local.client_names.remove(address);
         self.count_client_names();
     }

@@ -116,7 +116,7 @@ impl Engine {
             (None, None) => {
                 self.forwards.zone(&wire).map_or(Source::Upstreams, |(zone, _)| Source::Forward(text(zone)))
             }
-            (Some(_), None) if self.local.client_names.find(now, &wire).is_some() => Source::ClientName,
+            (Some(_), None) if !self.local.client_names.find(now, &wire).is_empty() => Source::ClientName,
             (Some(_), None) if self.local.blocked.find(&wire).is_some() => {
                 Source::Blocked(self.local.blocked.find(&wire).map(text).unwrap_or_default())
             }

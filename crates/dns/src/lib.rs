@@ -56,7 +56,7 @@ mod zone_file;
 mod tests;
 
 pub use blocked::{BLOCKED_MAX, Blocked, ListRead};
-pub use client_names::CLIENT_NAMES_MAX;
+pub use client_names::{CLIENT_NAMES_MAX, ClientIdentity};
 pub use counters::{Counters, Waits};
 pub use engine::{AskId, ClientRef, Effect, Engine, Memory, Transport};
 pub use explain::{AskError, Cached, Explanation, Flush, Shape, Source};

@@ -65,7 +65,7 @@ impl Local {
             return self.zone_answer(now, zone, name, qtype, question).ok();
         }
         if qtype == rtype::PTR
-            && let Some(client) = self.client_names.find(now, name)
+            && let Some(client) = self.client_names.find(now, name).first()
         {
             let mut writer = Writer::new(question);
             writer.record(Section::Answer, name, client.rtype, client.ttl, &client.rdata).ok()?;
@@ -95,14 +95,14 @@ impl Local {
         for _ in 0..=ALIASES_MAX {
             let node = zone.node(&name);
             let planned = node.filter(|node| node.has_records());
-            let client = if planned.is_none() { self.client_names.find(now, &name) } else { None };
-            let exists = node.is_some() || client.is_some() || is_partial_reverse(&name);
+            let client = if planned.is_none() { self.client_names.find(now, &name) } else { Vec::new() };
+            let exists = node.is_some() || !client.is_empty() || is_partial_reverse(&name);
             let wildcard = if exists { None } else { zone.wildcard(&name) };
             let (planned, exists) = (planned.or(wildcard), exists || wildcard.is_some());
             if exists && qtype == rtype::ANY {
                 return minimal_any(&name, question).map(LocalAnswer::Done);
             }
-            if let Some(client) = client.filter(|client| client.rtype == qtype) {
+            if let Some(client) = client.iter().find(|client| client.rtype == qtype) {
                 writer.record(Section::Answer, &name, qtype, client.ttl, &client.rdata)?;
                 return done(writer.finish(AA));
             }

@@ -19,7 +19,7 @@ mod worker;
 
 use std::{
     fmt::Write,
-    net::{Ipv4Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     time::Duration,
 };
 
@@ -30,10 +30,13 @@ use domain::{
 use model::Timestamp;
 
 use crate::{
-    AskId, ClientRef, Effect, Engine, Record, RecordData, Settings, Transport, ValidationId, Zone, authority, client,
+    AskId, ClientIdentity, ClientRef, Effect, Engine, Record, RecordData, Settings, Transport, ValidationId, Zone,
+    authority, client,
 };
 
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_568_595_600);
+/// A client that is told from others by its address alone.
+pub(crate) const NOBODY: ClientIdentity = ClientIdentity { mac: None, duid: None };
 
 pub(crate) fn upstream(host: u8) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, host], 53))

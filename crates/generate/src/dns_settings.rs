@@ -113,6 +113,14 @@ pub(crate) fn dns_settings(plan: &Plan) -> Settings {
         });
         zones.push(Zone { records: records.collect(), primary: primary.clone(), ttl: PLANNED_TTL, origin });
     }
+    // Names of devices have IPv4 addresses only; these are for clients, and so that nobody else is asked of them.
+    let prefixes = plan.vlans.values().filter_map(|vlan| Some(vlan.ipv6.as_ref()?.prefix));
+    zones.extend(reverse::zones_v6(prefixes).into_iter().map(|origin| Zone {
+        records: Vec::new(),
+        primary: primary.clone(),
+        ttl: PLANNED_TTL,
+        origin,
+    }));
     Settings {
         zones,
         upstreams: plan.services.dns.upstreams.iter().map(|upstream| upstream.address).collect(),

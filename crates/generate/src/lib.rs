@@ -8,6 +8,7 @@ mod dhcp_settings;
 mod dns_settings;
 mod feed_files;
 mod feed_settings;
+mod flow_settings;
 mod option_octets;
 mod restart;
 mod reverse;
@@ -72,6 +73,8 @@ pub struct ServiceSettings {
     pub watch: WatchSettings,
     /// Who is given the figures and the log.
     pub feeds: FeedSettings,
+    /// Whose flows are counted, and by what networks.
+    pub flows: flow::CollectorSettings,
 }
 
 impl ServiceSettings {
@@ -105,6 +108,8 @@ pub struct Listen {
     pub syslog: Vec<SocketAddr>,
     /// Syslog over TLS.
     pub syslog_tls: Vec<SocketAddr>,
+    /// NetFlow, IPFIX and sFlow; empty = not received.
+    pub flows: Vec<SocketAddr>,
     /// The live page and `/metrics`.
     pub http: Vec<SocketAddr>,
 }
@@ -135,6 +140,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         dns_https: listen.dns_https.clone(),
         syslog: listen.syslog.clone(),
         syslog_tls: listen.syslog_tls.clone(),
+        flows: listen.flows.clone(),
         http: listen.http.clone(),
     };
     Ok(ServiceSettings {
@@ -155,6 +161,7 @@ pub fn service_settings(plan: &ApprovedPlan) -> Result<ServiceSettings, Generate
         access_point_rooms: access_point_rooms(plan),
         watch: watch_settings::watch_settings(plan),
         feeds: feed_settings::feed_settings(plan),
+        flows: flow_settings::flow_settings(plan),
     })
 }
 

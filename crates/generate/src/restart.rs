@@ -71,7 +71,7 @@ pub fn needs_restart(running: &ServiceSettings, next: &ServiceSettings) -> Vec<N
 type Addresses = fn(&Listen) -> &Vec<SocketAddr>;
 
 /// Names of the listening addresses in the plan.
-const LISTEN: [(&str, Addresses); 8] = [
+const LISTEN: [(&str, Addresses); 9] = [
     ("dhcp", |listen| &listen.dhcp),
     ("dhcp6", |listen| &listen.dhcp6),
     ("dns", |listen| &listen.dns),
@@ -79,6 +79,7 @@ const LISTEN: [(&str, Addresses); 8] = [
     ("dns_https", |listen| &listen.dns_https),
     ("syslog", |listen| &listen.syslog),
     ("syslog_tls", |listen| &listen.syslog_tls),
+    ("flows", |listen| &listen.flows),
     ("http", |listen| &listen.http),
 ];
 

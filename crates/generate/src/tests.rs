@@ -315,6 +315,37 @@ fn routers_switches_and_access_points_are_asked_by_snmp() {
     assert_eq!(snmp.interval, std::time::Duration::from_secs(30));
     assert_eq!(snmp.credentials, SnmpCredentials::Community(SecretSource::Environment("SNMP".to_owned())));
     assert!(snmp.speeds_mbps.values().all(|mbps| *mbps > 0) && !snmp.speeds_mbps.is_empty());
+    // The injector between does not speak: what the access point hangs on is the switch or router behind it.
+    let (_, end) = snmp.site.links.iter().find(|(port, _)| port.device.as_str() == "ap-1").unwrap();
+    assert_eq!(end.device.as_str(), "edge");
+    assert!(snmp.site.devices["ap-1"].is_access_point && !snmp.site.devices.contains_key("poe-1"));
+}
+
+#[test]
+fn flows_are_those_of_the_plans_devices_in_the_plans_networks() {
+    let flows = settings(PLAN).flows;
+    let exporters: Vec<_> =
+        flows.exporters.iter().map(|exporter| (exporter.device.as_str(), exporter.address.to_string())).collect();
+    assert_eq!(exporters, [("ap-1", "10.10.0.11".to_owned()), ("edge", "10.10.0.1".to_owned())]);
+    let networks: Vec<_> =
+        flows.networks.iter().map(|network| (network.name.as_str(), network.vlan, network.has_clients)).collect();
+    assert_eq!(networks, [("attendee", 20, true), ("management", 10, false)]);
+    assert_eq!(flows.networks[0].prefixes, ["10.20.0.0/23".parse().unwrap()]);
+    assert_eq!(
+        (settings(PLAN).listen.flows.len(), flows.allow.len()),
+        (0, 0),
+        "nobody listens unless the plan says so"
+    );
+
+    let stated =
+        "[services.flows]\nexporters = \"edge\"\nallow = [\"10.99.0.0/16\"]\nstreamers = [\"ap-1\"]\n[services]";
+    let flows = settings(&PLAN.replace("[services]", stated)).flows;
+    assert_eq!((flows.exporters.len(), flows.exporters[0].device.as_str()), (1, "edge"));
+    assert_eq!(flows.streamers, ["10.10.0.11".parse::<std::net::IpAddr>().unwrap()]);
+    assert_eq!(flows.allow.len(), 1);
+    let listening = PLAN.replace("[services]", "[services.listen]\nflows = \"0.0.0.0:2055\"\n[services]");
+    let restart = crate::needs_restart(&settings(PLAN), &settings(&listening));
+    assert_eq!(restart.iter().map(|found| found.path.as_str()).collect::<Vec<_>>(), ["services.listen.flows"]);
 }
 
 #[test]

@@ -11,6 +11,8 @@ const LOG_STORM_MIN: f64 = 1_000.0;
 /// How many times the planned mean is a storm.
 const LOG_STORM_FACTOR: f64 = 50.0;
 const SECONDS_PER_DAY: f64 = 86_400.0;
+/// 85 in 100 of the 65,535 entries that small routers hold; a plan whose routers hold more has a rule of its own.
+const NAPT_ENTRIES_FULL: f64 = 55_000.0;
 
 /// A rule of the plan replaces the one that ships of the same name.
 pub(crate) fn rules(plan: &Plan) -> Vec<Rule> {
@@ -148,6 +150,45 @@ fn shipped(plan: &Plan) -> Vec<Rule> {
                 "a device is hot",
                 "no air around it, a dead fan or the sun",
                 "give it air, look at its fans, and move it out of the sun",
+            ],
+        ),
+        rule(
+            "napt-nearly-full",
+            "napt_entries",
+            above,
+            NAPT_ENTRIES_FULL,
+            30,
+            error,
+            [
+                "the NAPT table of a router is nearly full",
+                "many clients, or one that opens thousands of connections",
+                "find the client with most connections on the router, shorten the NAPT timeouts, or share the load",
+            ],
+        ),
+        rule(
+            "airtime-full",
+            "airtime_used_percent",
+            above,
+            70.0,
+            120,
+            warning,
+            [
+                "the air around an access point is full",
+                "too many stations, a slow station, or another network on the channel",
+                "move it to another channel, make its channels narrower, or add an access point on another one",
+            ],
+        ),
+        rule(
+            "device-busy",
+            "cpu_used_percent",
+            above,
+            90.0,
+            60,
+            warning,
+            [
+                "a device has no processor time left",
+                "a loop, a flood of broadcasts, or more traffic than it can forward",
+                "look for a loop, and at what is new in its log",
             ],
         ),
     ];

@@ -1,8 +1,8 @@
 //! What is watched: every planned address, and which device is reached through which.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
-    net::IpAddr,
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    net::{IpAddr, SocketAddr},
     time::Duration,
 };
 
@@ -10,6 +10,9 @@ use model::{DeviceId, PortRef, RoomId};
 use plan::{Plan, Role, catalogue::DeviceKind};
 
 use crate::watch_rules;
+
+/// Injectors in one cable that are followed.
+const INJECTORS_MAX: usize = 4;
 
 /// What is watched, and where it stands.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -60,6 +63,10 @@ pub struct SnmpSettings {
     pub agents: Vec<(DeviceId, IpAddr)>,
     /// Mb/s that both ends of a planned link can do, by the port at either end.
     pub speeds_mbps: BTreeMap<PortRef, u32>,
+    /// What devices, cables and ports are compared with.
+    pub site: watch::PlannedSite,
+    /// Where traps and informs are taken; `None` = nowhere.
+    pub traps: Option<SocketAddr>,
 }
 
 /// Who asks by SNMP.
@@ -163,7 +170,80 @@ fn snmp_settings(plan: &Plan, snmp: &plan::Snmp) -> SnmpSettings {
         interval: snmp.interval,
         agents: agents.filter_map(|device| Some((device.id.clone(), IpAddr::V4(device.address?)))).collect(),
         speeds_mbps: speeds.flatten().collect(),
+        site: planned_site(plan),
+        traps: snmp.traps,
     }
+}
+
+/// What agents are compared with. Injectors are passed over: they do not speak.
+fn planned_site(plan: &Plan) -> watch::PlannedSite {
+    let (links, guessed) = speaking_links(plan);
+    let speaks = |device: &&plan::Device| device.role != Role::Spare && device.model.kind != DeviceKind::Injector;
+    let devices: BTreeMap<DeviceId, watch::PlannedDevice> =
+        plan.devices.values().filter(speaks).map(|device| (device.id.clone(), planned_device(plan, device))).collect();
+    let vlans = plan.devices.values().flat_map(|device| {
+        let port = |name: &String| PortRef { device: device.id.clone(), port: name.clone() };
+        device.ports.iter().map(move |(name, stated)| (port(name), planned_vlans(plan, stated)))
+    });
+    // A cable straight from a port with PoE to a device that lives on it.
+    let ends = plan.links().into_iter().flat_map(|link| [(link.a.clone(), link.b.clone()), (link.b, link.a)]);
+    let feeds = |(port, end): &(PortRef, PortRef)| {
+        let gives = plan.device(&port.device).and_then(|device| device.model.port(&port.port)?.poe).is_some();
+        let is_switch = plan.device(&port.device).is_some_and(|device| device.model.kind == DeviceKind::Switch);
+        let draws = plan.device(&end.device).is_some_and(|device| device.model.poe_draw_w > 0.0);
+        gives && is_switch && draws
+    };
+    let powered = ends.filter(feeds).map(|(port, _)| port).collect();
+    watch::PlannedSite { devices, links, guessed, vlans: vlans.collect(), powered }
+}
+
+fn planned_device(plan: &Plan, device: &plan::Device) -> watch::PlannedDevice {
+    let asset = plan.inventory.iter().flatten().find(|asset| asset.device.as_ref() == Some(&device.id));
+    watch::PlannedDevice {
+        address: device.address.map(IpAddr::V4),
+        mac: asset.and_then(|asset| asset.mac),
+        serial: asset.map(|asset| asset.serial.clone()).unwrap_or_default(),
+        model: asset.map(|asset| asset.model.clone()).unwrap_or_default(),
+        ports: device.model.ports.iter().map(|port| port.name.clone()).collect(),
+        is_access_point: device.model.kind == DeviceKind::AccessPoint,
+    }
+}
+
+fn planned_vlans(plan: &Plan, port: &plan::PortPlan) -> watch::PlannedVlans {
+    let id = |name: &model::VlanName| plan.vlans.get(name).map(|vlan| vlan.id.0);
+    let tagged = port.tagged.as_ref().map(|names| names.iter().filter_map(id).collect());
+    watch::PlannedVlans { untagged: port.untagged.as_ref().and_then(id), tagged }
+}
+
+/// Which ports of speaking devices are joined, both ways, and those that the plan does not name.
+fn speaking_links(plan: &Plan) -> (BTreeMap<PortRef, PortRef>, BTreeSet<PortRef>) {
+    let links = plan.links();
+    let mut ends: BTreeMap<PortRef, PortRef> = BTreeMap::new();
+    let mut guessed = BTreeSet::new();
+    for link in &links {
+        ends.insert(link.a.clone(), link.b.clone());
+        ends.insert(link.b.clone(), link.a.clone());
+        if link.cable.is_none() {
+            guessed.insert(link.a.clone());
+        }
+    }
+    let is_injector =
+        |port: &PortRef| plan.device(&port.device).is_some_and(|device| device.model.kind == DeviceKind::Injector);
+    // An injector has two ports; what comes in at one goes out at the other.
+    let beyond = |port: &PortRef| ends.keys().find(|other| other.device == port.device && *other != port);
+    let far_end = |port: &PortRef| {
+        let mut end = ends.get(port)?;
+        // Injectors in a row, or in a circle.
+        for _ in 0..INJECTORS_MAX {
+            if !is_injector(end) {
+                return Some(end.clone());
+            }
+            end = ends.get(beyond(end)?)?;
+        }
+        None
+    };
+    let own = ends.keys().filter(|port| !is_injector(port));
+    (own.filter_map(|port| Some((port.clone(), far_end(port)?))).collect(), guessed)
 }
 
 fn duties(plan: &Plan) -> Vec<watch::Duty> {

@@ -1,7 +1,9 @@
 /// Figures that a rule of the plan may name, with what each is of; `watch` gets a reading of each every second.
 pub const ALERT_METRICS: &[(&str, &str)] = &[
     ("access_point_clients", "an access point"),
+    ("airtime_used_percent", "an access point"),
     ("clients", "the whole event"),
+    ("cpu_used_percent", "a device"),
     ("dhcp_acks_per_second", "the whole event"),
     ("disk_free_bytes", "the state directory"),
     ("disk_free_files", "the state directory"),
@@ -12,6 +14,8 @@ pub const ALERT_METRICS: &[(&str, &str)] = &[
     ("dns_upstreams_up", "the whole event"),
     ("files_hours_left", "the state directory"),
     ("log_lines_per_second", "the whole event"),
+    ("memory_used_percent", "a device"),
+    ("napt_entries", "an interface of a router"),
     ("ping_loss_percent", "a device"),
     ("ping_rtt_ms", "a device"),
     ("poe_used_percent", "a device"),
@@ -20,6 +24,8 @@ pub const ALERT_METRICS: &[(&str, &str)] = &[
     ("port_in_mbps", "a port"),
     ("port_out_mbps", "a port"),
     ("port_used_percent", "a port"),
+    ("radio_stations", "an access point, by its controller"),
     ("room_clients", "a room"),
+    ("storage_used_percent", "a device"),
     ("temperature_celsius", "a device"),
 ];

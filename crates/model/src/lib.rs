@@ -17,6 +17,7 @@ mod sample;
 mod snapshot;
 mod timeline;
 mod timestamp;
+mod traffic;
 
 pub use alert_action::AlertAction;
 pub use alert_metric::ALERT_METRICS;
@@ -26,7 +27,7 @@ pub use incident::Incident;
 pub use lease::{ClientKey, HostName, Lease, LeaseState};
 pub use lease_change::{LeaseChange, LeaseChangeCounts, LeaseNews};
 pub use lease6::{Duid, Lease6};
-pub use log_record::{Facility, LogRecord, LogSeverity, Transport};
+pub use log_record::{Facility, LogRecord, LogRef, LogSeverity, Transport};
 pub use mac::{Mac, ParseMacError};
 pub use sample::Sample;
 pub use snapshot::{
@@ -35,3 +36,4 @@ pub use snapshot::{
 };
 pub use timeline::TimeLine;
 pub use timestamp::Timestamp;
+pub use traffic::{KindTraffic, NetworkTraffic, Traffic, TrafficDirection, TrafficKind};

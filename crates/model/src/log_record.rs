@@ -1,4 +1,4 @@
-use std::{fmt, net::SocketAddr};
+use std::{borrow::Cow, fmt, net::SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -96,4 +96,54 @@ pub struct LogRecord {
     pub message: String,
     /// The bytes as received, framing removed. At most 64 KiB.
     pub raw: Vec<u8>,
+}
+
+/// A log line whose texts lie elsewhere: in what was received, or in what is stored. The fields are [`LogRecord`]'s.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the fields are LogRecord's, and documented there")]
+pub struct LogRef<'a> {
+    pub received: Timestamp,
+    pub source: SocketAddr,
+    pub transport: Transport,
+    pub facility: Option<Facility>,
+    pub severity: Option<LogSeverity>,
+    pub host: Cow<'a, str>,
+    pub app: Cow<'a, str>,
+    pub device_time: Option<Timestamp>,
+    pub message: Cow<'a, str>,
+    pub raw: &'a [u8],
+}
+
+impl<'a> From<&'a LogRecord> for LogRef<'a> {
+    fn from(log: &'a LogRecord) -> Self {
+        Self {
+            received: log.received,
+            source: log.source,
+            transport: log.transport,
+            facility: log.facility,
+            severity: log.severity,
+            host: Cow::Borrowed(&log.host),
+            app: Cow::Borrowed(&log.app),
+            device_time: log.device_time,
+            message: Cow::Borrowed(&log.message),
+            raw: &log.raw,
+        }
+    }
+}
+
+impl From<LogRef<'_>> for LogRecord {
+    fn from(log: LogRef<'_>) -> Self {
+        Self {
+            received: log.received,
+            source: log.source,
+            transport: log.transport,
+            facility: log.facility,
+            severity: log.severity,
+            host: log.host.into_owned(),
+            app: log.app.into_owned(),
+            device_time: log.device_time,
+            message: log.message.into_owned(),
+            raw: log.raw.to_vec(),
+        }
+    }
 }

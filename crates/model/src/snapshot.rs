@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{DeviceId, FloorId, LeaseNews, PortRef, RoomId, Severity, Timestamp};
+use crate::{DeviceId, FloorId, LeaseNews, PortRef, RoomId, Severity, Timestamp, Traffic};
 
 /// The state of the event at one moment, as shown on the live page and in `/metrics`.
 ///
@@ -39,6 +39,9 @@ pub struct Snapshot {
     pub alerts: Vec<SnapshotAlert>,
     /// Alerts that fire in all.
     pub alerts_open: u64,
+    /// What traffic there was lately, as exporters of flows tell; `None` when nobody listens for them.
+    #[serde(default)]
+    pub traffic: Option<Traffic>,
     /// What happened to leases lately, newest first; bounded.
     pub lease_news: Vec<LeaseNews>,
     /// Everything `/metrics` says, in the order it is said.

@@ -5,6 +5,7 @@ mod devices;
 mod dhcp;
 mod event;
 mod feeds;
+mod flows;
 mod lists;
 mod network;
 mod option;

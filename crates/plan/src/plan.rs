@@ -478,6 +478,8 @@ pub struct Snmp {
     pub credentials: SnmpCredentials,
     /// Time between polls of a device.
     pub interval: Duration,
+    /// Where traps and informs are taken; `None` = nowhere.
+    pub traps: Option<SocketAddr>,
 }
 
 /// Who asks by SNMP.
@@ -526,8 +528,21 @@ pub struct Services {
     pub snmp: Option<Snmp>,
     /// Who is given the figures and the log.
     pub feeds: Feeds,
+    /// Whose flows are counted.
+    pub flows: Flows,
     /// Where it is written.
     pub at: Place,
+}
+
+/// Whose flows (NetFlow, IPFIX, sFlow) are counted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Flows {
+    /// Devices, each with an address; `None` = every device that has one.
+    pub exporters: Option<Vec<DeviceId>>,
+    /// Prefixes from which other exporters are counted as well.
+    pub allow: Vec<IpNet>,
+    /// Devices that send the event's own stream, each with an address.
+    pub streamers: Vec<DeviceId>,
 }
 
 /// How log lines are taken over TCP and TLS.
@@ -646,6 +661,8 @@ pub struct Listen {
     pub syslog: Vec<SocketAddr>,
     /// Syslog over TLS; default `0.0.0.0:6514` with a certificate, else nowhere.
     pub syslog_tls: Vec<SocketAddr>,
+    /// NetFlow, IPFIX and sFlow; default nowhere.
+    pub flows: Vec<SocketAddr>,
     /// The web page and `/metrics`; default `0.0.0.0:8080`.
     pub http: Vec<SocketAddr>,
 }

@@ -376,3 +376,12 @@ fn subnet_ids_do_not_move_when_vlans_come() {
     let shared = ids(&[vlan("lab", 30), vlan("lab-more", 30)].concat());
     assert!(shared.contains(&("lab".into(), 30)) && shared.contains(&("lab-more".into(), 4_126)));
 }
+
+#[test]
+fn devices_whose_flows_count_exist_and_have_an_address() {
+    let services = |flows: &str| check(&[("[services] ", &format!("[services.flows]\n{flows}\n[services] "))]);
+    let said = services("exporters = [\"egde\"]");
+    assert!(said.contains("`exporters`: there is no device `egde`") && said.contains("edge"), "{said}");
+    let said = services("allow = [\"10.0.0.1/8\"]\nstreamer = \"edge\"");
+    assert!(said.contains("streamer") && said.contains("10.0.0.1/8"), "{said}");
+}

@@ -17,12 +17,24 @@ pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
 
 /// Creates `dir` and its missing parents, for this user alone (they hold personal data); durable.
 pub(crate) fn create_dir(dir: &Path) -> io::Result<()> {
+    let changed = dirs_to_sync(dir, |ancestor| ancestor.exists());
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    sync_dir(dir)?;
-    match dir.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
-        Some(_) | None => Ok(()),
+    changed.iter().try_for_each(|dir| sync_dir(dir))
+}
+
+/// `dir` itself and every directory that an entry is made in when `dir` and its missing parents are created; the parent
+/// of `dir` in any case, as an earlier run may have been cut before it synced it.
+fn dirs_to_sync(dir: &Path, is_there: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
+    let mut changed = vec![dir.to_owned()];
+    for ancestor in dir.ancestors().skip(1) {
+        // The first part of a relative path is an entry of the working directory.
+        let ancestor = if ancestor.as_os_str().is_empty() { Path::new(".") } else { ancestor };
+        changed.push(ancestor.to_owned());
+        if is_there(ancestor) {
+            break;
+        }
     }
+    changed
 }
 
 /// A file that appears under its name whole and durable, or not at all.
@@ -103,4 +115,36 @@ pub(crate) fn free_space(path: &Path) -> io::Result<FreeSpace> {
     let status = nix::sys::statvfs::statvfs(path)?;
     let files = if status.files() == 0 { u64::MAX } else { status.files_available() };
     Ok(FreeSpace { bytes: status.blocks_available().saturating_mul(status.fragment_size()), files })
+}
+
+/// All of a file system, used or not.
+pub(crate) fn whole_space(path: &Path) -> io::Result<FreeSpace> {
+    let status = nix::sys::statvfs::statvfs(path)?;
+    let files = if status.files() == 0 { u64::MAX } else { status.files() };
+    Ok(FreeSpace { bytes: status.blocks().saturating_mul(status.fragment_size()), files })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_new_entry_is_synced() {
+        for (dir, there, want) in [
+            ("/srv/event/state", "/srv/event", vec!["/srv/event/state", "/srv/event"]),
+            ("/srv/event/state", "/srv", vec!["/srv/event/state", "/srv/event", "/srv"]),
+            ("/srv/event/state", "/srv/event/state", vec!["/srv/event/state", "/srv/event"]),
+            ("a/b/c", ".", vec!["a/b/c", "a/b", "a", "."]),
+            ("state", ".", vec!["state", "."]),
+            ("/", "/", vec!["/"]),
+        ] {
+            let is_there = |ancestor: &Path| ancestor == Path::new(".") || Path::new(there).starts_with(ancestor);
+            let want: Vec<_> = want.into_iter().map(PathBuf::from).collect();
+            assert_eq!(dirs_to_sync(Path::new(dir), is_there), want, "{dir}, {there} is there");
+        }
+        let temp = tempfile::tempdir().unwrap();
+        create_dir(&temp.path().join("a/b/c")).unwrap();
+        create_dir(&temp.path().join("a/b/c")).unwrap();
+        assert!(temp.path().join("a/b/c").is_dir());
+    }
 }

@@ -26,6 +26,30 @@ const SCHEMA: &str = "
         remedy   TEXT NOT NULL
     ) STRICT";
 
+/// Octets of the database and of its write-ahead log that are taken in advance.
+const RESERVED_BYTES: i64 = 256 << 10;
+/// Pages after which the write-ahead log begins anew, so that it stays within what was taken.
+const CHECKPOINT_PAGES: i64 = 16;
+
+/// Takes room for the next incidents while there is some: that the disk is full is one of them. A disk that is full
+/// already costs only that.
+fn reserve(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    // What is freed stays in the file for pages to come; the log was written over and keeps its length while it is open.
+    let taken = || {
+        connection.execute_batch("CREATE TABLE reserve (octets BLOB) STRICT")?;
+        connection.execute("INSERT INTO reserve VALUES (zeroblob(?1))", [RESERVED_BYTES])?;
+        connection.execute_batch("DROP TABLE reserve")?;
+        connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))
+    };
+    // What a stop on the way has left.
+    connection.execute_batch("DROP TABLE IF EXISTS reserve")?;
+    match taken() {
+        Err(rusqlite::Error::SqliteFailure(error, _)) if error.code == rusqlite::ErrorCode::DiskFull => Ok(()),
+        result => result,
+    }
+}
+
 /// Which incident, for as long as the state directory lives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct IncidentId(pub i64);
@@ -58,6 +82,7 @@ impl Incidents {
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
             connection.execute_batch(SCHEMA)?;
+            reserve(&connection)?;
             Ok(connection)
         };
         let connected = connect();

@@ -356,6 +356,51 @@ mod tests {
         }
     }
 
+    /// Memory that looks like a disk, where there is one: thousands of openings are thousands of syncs.
+    fn quick_directory() -> tempfile::TempDir {
+        tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+    }
+
+    #[test]
+    fn a_journal_cut_anywhere_in_its_last_4_kib_opens_and_goes_on() {
+        const LAST: usize = 4_096;
+        let temp = quick_directory();
+        let (leases, later) = (some_leases(120), some_leases(121).pop().unwrap());
+        let large = JournalLimits { segment_bytes: 1 << 17, ..SMALL };
+        let batches: Vec<&[Lease]> = leases.chunks(7).collect();
+        write(&temp.path().join("whole"), large, &batches);
+        let bytes = fs::read(segment_path(&temp.path().join("whole"), 1)).unwrap();
+        let mut ends = vec![32];
+        for lease in &leases {
+            let mut buffer = Vec::new();
+            lease.encode(&mut buffer);
+            ends.push(ends.last().unwrap() + (FRAME_HEADER_BYTES + buffer.len()).next_multiple_of(8));
+        }
+        let end = *ends.last().unwrap();
+        assert!(
+            end > 2 * LAST && end < bytes.len() && bytes[end..].iter().all(|&octet| octet == 0),
+            "one segment: {end}"
+        );
+        for length in end - LAST..=end {
+            let dir = temp.path().join("cut");
+            fs::create_dir(&dir).unwrap();
+            fs::write(segment_path(&dir, 1), &bytes[..length]).unwrap();
+            let whole = ends.iter().rposition(|&whole| whole <= length).unwrap();
+            let (mut journal, mut found, recovery) = LeaseJournal::<Lease>::open_dir(&dir, large).unwrap();
+            found.sort_unstable_by_key(|lease| lease.address);
+            assert_eq!((found, recovery.damaged), (newest(&leases[..whole]), 0), "cut at {length}");
+            // What is granted from now on is kept behind what was left.
+            journal.append(&later);
+            journal.commit().unwrap();
+            drop(journal);
+            let (mut again, recovery) = recover_beside_writer::<Lease>(&dir).unwrap();
+            again.sort_unstable_by_key(|lease| lease.address);
+            let all = [&leases[..whole], std::slice::from_ref(&later)].concat();
+            assert_eq!((again, recovery.damaged), (newest(&all), 0), "cut at {length}, then one more");
+            fs::remove_dir_all(&dir).unwrap();
+        }
+    }
+
     #[test]
     fn rotation_keeps_everything_and_the_size_bounded() {
         let temp = tempfile::tempdir().unwrap();

@@ -27,7 +27,7 @@ pub use journal::{
 pub use spool::{Spool, SpoolLimits};
 pub use state_dir::{Mode, OpenError, StateDir};
 pub use telemetry::{
-    Limits, LineTest, LogExport, LogFollower, LogFormat, LogLine, LogPosition, LogQuery, PositionError, QueryError,
-    Telemetry, TelemetryError, TelemetryRecovery, TelemetryStatus, count_logs, exact_name, printable, read_samples,
-    search_lines, search_logs,
+    EncodedLog, Limits, LineTest, LogBatch, LogExport, LogFollower, LogFormat, LogLine, LogPosition, LogQuery,
+    PositionError, QueryError, Telemetry, TelemetryError, TelemetryRecovery, TelemetryStatus, count_logs, exact_name,
+    printable, read_samples, search_lines, search_logs,
 };

@@ -1,24 +1,32 @@
 //! Log lines and samples: a ring of segments, sealed into Parquet files, under a ceiling of bytes and files.
 
+mod batch;
 mod columns;
 mod export;
+mod grams;
+mod join;
 mod query;
 mod record;
 mod seal;
 mod sealer;
 mod syncer;
 
+pub use batch::{EncodedLog, LogBatch};
 pub use export::{LogExport, LogFormat, printable};
 pub use query::{
     LineTest, LogFollower, LogLine, LogPosition, LogQuery, PositionError, QueryError, count_logs, exact_name,
     read_samples, search_lines, search_logs,
 };
 
-use std::{collections::BTreeSet, io, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::PathBuf,
+};
 
 use model::{LogRecord, Sample, Timestamp};
-use seal::{Paths, SealedFile, sealed_files};
-use sealer::Sealer;
+use seal::{Class, Paths, SealedFile, is_unreadable, listed};
+use sealer::{Job, Sealer};
 use syncer::Syncer;
 
 use crate::{
@@ -38,9 +46,10 @@ pub struct Limits {
     pub sealed_bytes_max: u64,
     /// Number of sealed files; the oldest are removed beyond it.
     pub sealed_files_max: usize,
-    /// Free octets of the file system below which log lines are refused; below half of it, samples too.
+    /// Free octets of the file system below which the oldest debug lines go; below half of it other lines go and new ones
+    /// are refused, below a quarter samples are refused.
     pub reserve_bytes: u64,
-    /// Free inodes of the file system below which log lines are refused; below half of it, samples too.
+    /// The same of free inodes.
     pub reserve_files: u64,
 }
 
@@ -58,9 +67,19 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The same with a reserve of at most an eighth of the file system of `state`, for small ones.
+    pub fn fitted_to(self, state: &StateDir) -> Self {
+        let Ok(whole) = durable::whole_space(state.path()) else { return self };
+        Self {
+            reserve_bytes: self.reserve_bytes.min(whole.bytes / 8),
+            reserve_files: self.reserve_files.min(whole.files / 8),
+            ..self
+        }
+    }
+
     /// The most octets telemetry ever uses, files being written included.
     pub fn bytes_max(&self) -> u64 {
-        let segments = self.segments_max as u64 + 1;
+        let segments = self.segments_max as u64 + 1 + ASIDE_MAX as u64;
         (self.segment_bytes + BUFFER_BYTES_MAX as u64)
             .saturating_mul(segments + 2)
             .saturating_add(self.sealed_bytes_max)
@@ -69,7 +88,7 @@ impl Limits {
     /// The most files telemetry ever uses, files being written included. The number of hosts, programs and metrics
     /// does not matter.
     pub fn files_max(&self) -> u64 {
-        (self.segments_max + 1 + self.sealed_files_max + 4) as u64
+        (self.segments_max + 1 + ASIDE_MAX + self.sealed_files_max + 4) as u64
     }
 }
 
@@ -80,8 +99,18 @@ const RECORD_BYTES_MAX: u64 = 1 << 20;
 const HOUR_SECS: i64 = 3_600;
 /// A record up to so many hours older than the open segment goes into it.
 const LATE_HOURS_MAX: i64 = 24;
+/// Small files are looked for so often.
+const JOIN_LOOK_SECS: u64 = 60;
+/// Files that could not be joined are tried again after so long.
+const JOIN_RETRY_SECS: i64 = 3_600;
 /// A failed seal is tried again after so long.
 const RETRY_SECS: i64 = 10;
+/// A segment that could not be read so often is set aside.
+const READS_MAX: u32 = 3;
+/// What the name of a segment that was set aside begins with.
+const ASIDE_PREFIX: &str = "damaged-";
+/// Segments set aside that are kept, so that a person may still look at them; the older go.
+const ASIDE_MAX: usize = 1;
 
 /// Appends log lines and samples; durable after [`Telemetry::sync`].
 ///
@@ -105,6 +134,12 @@ pub struct Telemetry {
     waiting: BTreeSet<u64>,
     /// When a seal that failed is tried again.
     retry_at: Option<Timestamp>,
+    /// The segment whose seal failed last; the others have their turn before it.
+    failed: Option<u64>,
+    /// How often each of those that wait could not be read.
+    unreadable: BTreeMap<u64, u32>,
+    /// When files may be joined again after it failed.
+    join_at: Option<Timestamp>,
     sealed: Vec<SealedFile>,
     space: Option<FreeSpace>,
     status: TelemetryStatus,
@@ -135,8 +170,16 @@ pub struct TelemetryStatus {
     pub waiting_segments: u64,
     /// Seals that failed; they are tried again.
     pub seals_failed: u64,
-    /// True while free space or inodes are below the reserve, and log lines are refused.
+    /// Segments set aside because they could not be read, as `damaged-` and their number.
+    pub segments_aside: u64,
+    /// True while free space or inodes are below the reserve: the oldest debug lines go.
+    pub is_short: bool,
+    /// True while it is inodes that are short.
+    pub is_short_of_files: bool,
+    /// True while they are below half of it, and log lines are refused.
     pub is_refusing_logs: bool,
+    /// Small sealed files that were joined into others.
+    pub joined_files: u64,
     /// Free octets of the file system at the last sync; 0 before the first.
     pub free_bytes: u64,
     /// Free inodes of the file system at the last sync, `u64::MAX` where it has no fixed number; 0 before the first.
@@ -158,6 +201,8 @@ pub struct TelemetryRecovery {
     pub damaged: u64,
     /// Whole records of a format this version does not know.
     pub unknown: u64,
+    /// Segments set aside because they could not be read, as `damaged-` and their number.
+    pub segments_aside: u64,
 }
 
 /// The telemetry could not be opened.
@@ -183,10 +228,16 @@ impl Telemetry {
             durable::create_dir(dir)?;
             durable::remove_temporaries(dir)?;
         }
-        let mut sealed = sealed_files(&paths.log, true)?;
-        sealed.extend(sealed_files(&paths.sample, false)?);
+        let mut sealed = Vec::new();
+        for (dir, is_log) in [(&paths.log, true), (&paths.sample, false)] {
+            let (files, joined) = listed(dir, is_log)?;
+            sealed.extend(files);
+            joined.iter().try_for_each(|file| durable::remove_if_there(&file.path))?;
+        }
         let (waiting, recovery) = recover(&paths)?;
-        let newest = sealed.iter().map(|file| file.sequence).chain(waiting.last().copied()).max();
+        let mut taken = segment::sequences(&paths.ring)?;
+        taken.extend(segment::numbered(&paths.ring, ASIDE_PREFIX)?);
+        let newest = sealed.iter().map(|file| file.last).chain(taken).max();
         let sealer = Sealer::spawn(paths.clone())?;
         let mut telemetry = Self {
             paths,
@@ -199,6 +250,9 @@ impl Telemetry {
             sealer,
             waiting,
             retry_at: None,
+            failed: None,
+            unreadable: BTreeMap::new(),
+            join_at: None,
             sealed,
             space: None,
             status: TelemetryStatus::default(),
@@ -210,8 +264,16 @@ impl Telemetry {
 
     /// Takes a log line, without a system call. False when it was refused, which is counted.
     pub fn append_log(&mut self, log: &LogRecord) -> bool {
-        let is_taken =
-            !self.status.is_refusing_logs && self.append(log.received, |buffer| record::encode_log(log, buffer));
+        self.append_any_log(log.received, |buffer| record::encode_log(&log.into(), buffer))
+    }
+
+    /// The same with a line of a batch.
+    pub fn append_encoded(&mut self, log: EncodedLog<'_>) -> bool {
+        self.append_any_log(log.received(), |buffer| buffer.extend_from_slice(log.payload))
+    }
+
+    fn append_any_log(&mut self, received: Timestamp, encode: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let is_taken = !self.status.is_refusing_logs && self.append(received, encode);
         self.status.logs += u64::from(is_taken);
         self.status.logs_refused += u64::from(!is_taken);
         is_taken
@@ -219,7 +281,7 @@ impl Telemetry {
 
     /// Takes a sample, without a system call. False when it was refused, which is counted.
     pub fn append_sample(&mut self, sample: &Sample) -> bool {
-        let is_taken = !self.is_below(2) && self.append(sample.at, |buffer| record::encode_sample(sample, buffer));
+        let is_taken = !self.is_below(4) && self.append(sample.at, |buffer| record::encode_sample(sample, buffer));
         self.status.samples += u64::from(is_taken);
         self.status.samples_refused += u64::from(!is_taken);
         is_taken
@@ -299,6 +361,7 @@ impl Telemetry {
             self.retry_at = None;
         }
         self.seal_next();
+        self.join_next(now);
         self.look_at_space();
     }
 
@@ -307,11 +370,24 @@ impl Telemetry {
         let result = self.sync_open();
         self.close_segment();
         self.retry_at = None;
-        let failed_before = self.status.seals_failed;
+        let mut tries_left = self.waiting.len();
         self.seal_next();
-        while self.sealer.is_busy() && self.status.seals_failed == failed_before {
+        while self.sealer.is_busy() {
             let Some(outcome) = self.sealer.wait_outcome() else { break };
+            // One that cannot be read says nothing about the others; a disk that takes no file takes none. Files that were
+            // being joined are no try.
+            let (is_stuck, tries) = match &outcome {
+                sealer::Outcome::Sealed(_, sealed) => {
+                    (sealed.as_ref().is_err_and(|error| !is_unreadable(error)), tries_left.saturating_sub(1))
+                }
+                sealer::Outcome::Joined(..) => (false, tries_left),
+            };
+            tries_left = tries;
             self.on_sealed(outcome, now);
+            if is_stuck || tries_left == 0 {
+                break;
+            }
+            self.retry_at = None;
             self.seal_next();
         }
         self.look_at_space();
@@ -365,9 +441,12 @@ impl Telemetry {
 
     fn begin_segment(&mut self, hour: i64) -> bool {
         if self.waiting.len() >= self.limits.segments_max.max(1) {
-            // Waiting for one seal slows the sender down; when seals fail, waiting would not help.
-            let outcome = if self.sealer.is_busy() { self.sealer.wait_outcome() } else { None };
-            if let Some(outcome) = outcome {
+            // Waiting for one seal (or for a join and then a seal) slows the sender down; when seals fail, waiting would not
+            // help.
+            for _ in 0..2 {
+                let is_full = self.waiting.len() >= self.limits.segments_max.max(1);
+                let outcome = if is_full && self.sealer.is_busy() { self.sealer.wait_outcome() } else { None };
+                let Some(outcome) = outcome else { break };
                 self.on_sealed(outcome, Timestamp::from_secs(hour.saturating_mul(HOUR_SECS)));
                 self.seal_next();
             }
@@ -406,76 +485,142 @@ impl Telemetry {
     fn seal_next(&mut self) {
         if self.retry_at.is_none()
             && !self.sealer.is_busy()
-            && let Some(&sequence) = self.waiting.first()
+            && let Some(sequence) = self.next_to_seal()
         {
-            self.sealer.seal(sequence);
+            self.sealer.begin(Job::Seal(sequence));
         }
     }
 
-    fn on_sealed(&mut self, (sequence, outcome): sealer::Outcome, now: Timestamp) {
+    /// The oldest, but after one that failed those behind it.
+    fn next_to_seal(&self) -> Option<u64> {
+        let behind = self.failed.and_then(|failed| self.waiting.range(failed + 1..).next());
+        behind.or(self.waiting.first()).copied()
+    }
+
+    /// Joins small files of days that are over, while there is nothing to seal and room for both.
+    fn join_next(&mut self, now: Timestamp) {
+        let is_due = |at: Timestamp| at <= now || at.as_secs() - now.as_secs() > JOIN_RETRY_SECS;
+        if self.sealer.is_busy() || !self.waiting.is_empty() || self.is_below(1) || !self.join_at.is_none_or(is_due) {
+            return;
+        }
+        // Looking through the names is not for each sync.
+        self.join_at = Some(now + std::time::Duration::from_secs(JOIN_LOOK_SECS));
+        let bytes_max = self.limits.segment_bytes.min(self.limits.sealed_bytes_max / 16);
+        let files = join::due(&self.sealed, now, bytes_max);
+        if !files.is_empty() {
+            self.sealer.begin(Job::Join(files));
+        }
+    }
+
+    fn on_joined(&mut self, files: &[SealedFile], outcome: io::Result<SealedFile>, now: Timestamp) {
+        match outcome {
+            Ok(joined) => {
+                self.status.joined_files += files.len() as u64;
+                self.sealed.retain(|file| !files.contains(file));
+                self.sealed.push(joined);
+                self.join_at = None;
+            }
+            // They stay as they are, which is only more files.
+            Err(_) => self.join_at = Some(now + std::time::Duration::from_secs(JOIN_RETRY_SECS.unsigned_abs())),
+        }
+    }
+
+    fn on_sealed(&mut self, outcome: sealer::Outcome, now: Timestamp) {
+        let (sequence, outcome) = match outcome {
+            sealer::Outcome::Sealed(sequence, outcome) => (sequence, outcome),
+            sealer::Outcome::Joined(files, outcome) => return self.on_joined(&files, outcome, now),
+        };
         match outcome {
             Ok(files) => {
                 self.waiting.remove(&sequence);
                 // Sealing again after a crash replaces files of the same name.
-                self.sealed.retain(|file| file.sequence != sequence);
+                self.sealed.retain(|file| (file.sequence, file.last) != (sequence, sequence));
                 self.sealed.extend(files);
                 self.enforce_quota();
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if is_unreadable(&error) && error.kind() == io::ErrorKind::NotFound => {
                 // Its file was never made, or someone removed it: nothing is left to seal.
                 self.waiting.remove(&sequence);
             }
-            Err(_) => {
+            Err(error) => {
                 self.status.seals_failed += 1;
+                self.failed = Some(sequence);
                 self.retry_at = Some(now + std::time::Duration::from_secs(RETRY_SECS.unsigned_abs()));
+                if is_unreadable(&error) && error.kind() != io::ErrorKind::PermissionDenied {
+                    self.count_unreadable(sequence);
+                }
             }
+        }
+        self.unreadable.retain(|sequence, _| self.waiting.contains(sequence));
+    }
+
+    /// After some tries the segment is set aside, so that it holds no place in the ring.
+    fn count_unreadable(&mut self, sequence: u64) {
+        let times = self.unreadable.entry(sequence).or_default();
+        *times += 1;
+        if *times >= READS_MAX {
+            self.waiting.remove(&sequence);
+            self.status.segments_aside += 1;
+            set_aside(&self.paths, sequence);
         }
     }
 
-    /// Removes sealed files beyond the quota: the oldest of the kind that uses more of what is short, so that neither
-    /// many log lines push out the few samples nor the other way round.
+    /// Removes sealed files beyond the quota.
     fn enforce_quota(&mut self) {
-        let sum = |sealed: &[SealedFile], is_log| {
-            sealed
-                .iter()
-                .filter(|file| file.is_log == is_log)
-                .fold((0, 0), |(files, bytes), file| (files + 1, bytes + file.bytes))
-        };
         loop {
-            let ((logs, log_bytes), (samples, sample_bytes)) = (sum(&self.sealed, true), sum(&self.sealed, false));
-            let goes_log = if log_bytes + sample_bytes > self.limits.sealed_bytes_max {
-                log_bytes >= sample_bytes
-            } else if logs + samples > self.limits.sealed_files_max {
-                logs >= samples
-            } else {
-                return;
-            };
-            if !self.drop_oldest(goes_log) {
+            let (files, bytes) = self.sealed_sum(|_| true);
+            let is_beyond = bytes > self.limits.sealed_bytes_max || files > self.limits.sealed_files_max as u64;
+            if !is_beyond || !self.drop_least(true) {
                 return;
             }
         }
     }
 
-    /// False when there is none of that kind, or it cannot be removed.
-    fn drop_oldest(&mut self, is_log: bool) -> bool {
-        let of_kind = (0..self.sealed.len()).filter(|&at| self.sealed[at].is_log == is_log);
-        let Some(oldest) = of_kind.min_by_key(|&at| self.sealed[at].sequence) else { return false };
-        if durable::remove_if_there(&self.sealed[oldest].path).is_err() {
+    fn sealed_sum(&self, is_meant: impl Fn(&SealedFile) -> bool) -> (u64, u64) {
+        let meant = self.sealed.iter().filter(|file| is_meant(file));
+        meant.fold((0, 0), |(files, bytes), file| (files + 1, bytes + file.bytes))
+    }
+
+    /// Removes the oldest of what is missed least: debug lines, then other lines, then (with `samples`) samples. Samples
+    /// that take more than half of the quota go first, so that they do not push out all lines. False when nothing could
+    /// be removed.
+    fn drop_least(&mut self, samples: bool) -> bool {
+        let (files, bytes) = self.sealed_sum(|file| file.class == Class::Sample);
+        let are_too_many =
+            bytes > self.limits.sealed_bytes_max / 2 || files > (self.limits.sealed_files_max / 2) as u64;
+        let missed = |file: &SealedFile| match file.class {
+            Class::Sample if samples && are_too_many => Some(0),
+            Class::Debug => Some(1),
+            Class::Log => Some(2),
+            Class::Sample => samples.then_some(3),
+        };
+        let files = self.sealed.iter().enumerate();
+        let least = files.filter_map(|(at, file)| Some((missed(file)?, file.sequence, at))).min();
+        least.is_some_and(|(.., at)| self.drop_file(at))
+    }
+
+    /// False when it cannot be removed.
+    fn drop_file(&mut self, at: usize) -> bool {
+        if durable::remove_if_there(&self.sealed[at].path).is_err() {
             return false;
         }
-        let dropped = self.sealed.swap_remove(oldest);
+        let dropped = self.sealed.swap_remove(at);
         self.status.dropped_files += 1;
         self.status.dropped_bytes += dropped.bytes;
         true
     }
 
-    /// Below the reserve log lines stop; below half of it the oldest sealed log file goes too, one for each sync.
+    /// Below the reserve the oldest debug lines go, one file for each sync; below half of it other lines go too, and new
+    /// ones are refused; below a quarter samples are refused. A file that is being joined is left to it.
     fn look_at_space(&mut self) {
         if let Ok(space) = free_space(&self.state) {
             self.space = Some(space);
-            self.status.is_refusing_logs = self.is_below(1);
-            if self.is_below(2) {
-                self.drop_oldest(true);
+            self.status.is_refusing_logs = self.is_below(2);
+            self.status.is_short = self.is_below(1);
+            self.status.is_short_of_files = space.files < self.limits.reserve_files;
+            let has_debug = self.sealed.iter().any(|file| file.class == Class::Debug);
+            if self.is_below(2) || (self.is_below(1) && has_debug) {
+                self.drop_least(false);
             }
         }
     }
@@ -501,7 +646,17 @@ fn recover(paths: &Paths) -> io::Result<(BTreeSet<u64>, TelemetryRecovery)> {
     let mut waiting = BTreeSet::new();
     for sequence in segment::sequences(&paths.ring)? {
         let path = segment_path(&paths.ring, sequence);
-        let bytes = read_file(std::fs::File::open(&path)?)?;
+        let bytes = match fs::File::open(&path).and_then(read_file) {
+            Ok(bytes) => bytes,
+            // That is for a person to set right, and then it can be read.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(error),
+            // Telemetry that is lost must not keep the leases from being served.
+            Err(_) => {
+                recovery.segments_aside += 1;
+                set_aside(paths, sequence);
+                continue;
+            }
+        };
         let scanned = scan(&bytes, Kind::Telemetry, sequence, |payload| match record::is_log(payload) {
             Some(true) => recovery.logs += 1,
             Some(false) => recovery.samples += 1,
@@ -517,6 +672,16 @@ fn recover(paths: &Paths) -> io::Result<(BTreeSet<u64>, TelemetryRecovery)> {
         }
     }
     Ok((waiting, recovery))
+}
+
+/// Gives a segment that cannot be read another name. One that cannot be renamed either stays, and nothing is sealed of it.
+fn set_aside(paths: &Paths, sequence: u64) {
+    let aside = |sequence: u64| paths.ring.join(format!("{ASIDE_PREFIX}{sequence:09}"));
+    let _ = fs::rename(segment_path(&paths.ring, sequence), aside(sequence));
+    let kept = segment::numbered(&paths.ring, ASIDE_PREFIX).unwrap_or_default();
+    for &oldest in &kept[..kept.len().saturating_sub(ASIDE_MAX)] {
+        let _ = durable::remove_if_there(&aside(oldest));
+    }
 }
 
 #[cfg(test)]

@@ -125,7 +125,11 @@ impl LineEvent {
 ///
 /// Costs little for a line that is none: only lines of programs that say such things are searched.
 pub fn event(record: &LogRecord) -> Option<LineEvent> {
-    let (app, message) = (record.app.as_str(), record.message.as_str());
+    event_in(&record.app, &record.message)
+}
+
+/// As [`event`], by the program and message of a line.
+pub fn event_in(app: &str, message: &str) -> Option<LineEvent> {
     match app.as_bytes().first() {
         Some(b'%') if app.starts_with("%%") => devices::comware(app, message),
         Some(b'%') => devices::cisco(app, message),

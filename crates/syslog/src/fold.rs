@@ -1,7 +1,7 @@
 use std::{hash::BuildHasher, time::Duration};
 
 use foldhash::fast::FixedState;
-use model::{LogRecord, Timestamp};
+use model::{LogRecord, LogRef, Timestamp};
 
 /// The bounds of [`Folder`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,13 +79,13 @@ impl Folder {
     }
 
     /// True when `record` was folded: it is counted, and a later summary tells of it. Otherwise it is to be kept.
-    pub fn fold(&mut self, record: &LogRecord) -> bool {
+    pub fn fold(&mut self, record: &LogRef<'_>) -> bool {
         if record.raw.len() > self.limits.octets_max {
             return false;
         }
         let now = record.received;
         let severity = record.severity.map(|severity| severity.number());
-        let key = (record.source.ip(), severity, &record.host, &record.app, &record.message);
+        let key = (record.source.ip(), severity, &*record.host, &*record.app, &*record.message);
         let hash = self.hasher.hash_one(key);
         let index = hash as usize & (self.slots.len() - 1);
         let slot = &mut self.slots[index];
@@ -107,7 +107,7 @@ impl Folder {
         }
         if slot.folded == 0 {
             slot.since = now;
-            slot.line = Some(Box::new(record.clone()));
+            slot.line = Some(Box::new(record.clone().into()));
             self.pending.push(index);
         }
         slot.folded += 1;
@@ -170,6 +170,10 @@ mod tests {
         parse(Timestamp::from_secs(second), source, Transport::Udp, text.as_bytes(), &Context::new(TimeZone::UTC))
     }
 
+    fn folds(folder: &mut Folder, record: &LogRecord) -> bool {
+        folder.fold(&record.into())
+    }
+
     /// How many times a summary says that its line was repeated.
     fn told(summaries: &[LogRecord]) -> u64 {
         let count = |record: &LogRecord| -> Option<u64> {
@@ -191,9 +195,9 @@ mod tests {
                     number % 1_000
                 ),
             );
-            kept += u64::from(!folder.fold(&looping));
+            kept += u64::from(!folds(&mut folder, &looping));
             if number % 1_000 == 0 {
-                others += u64::from(!folder.fold(&line(second, &format!("<189>x: line {number}"))));
+                others += u64::from(!folds(&mut folder, &line(second, &format!("<189>x: line {number}"))));
             }
             summaries.extend(folder.summaries(Timestamp::from_secs(second), false));
         }
@@ -209,24 +213,24 @@ mod tests {
     #[test]
     fn lines_that_differ_or_come_seldom_are_kept() {
         let mut folder = Folder::new(FoldLimits::default(), 7);
-        assert!((0..1_000).all(|number| !folder.fold(&line(0, &format!("<13>x: {number}")))));
-        assert!((0..100).all(|number| !folder.fold(&line(1_000 + number * 11, "<13>x: once in a while"))));
+        assert!((0..1_000).all(|number| !folds(&mut folder, &line(0, &format!("<13>x: {number}")))));
+        assert!((0..100).all(|number| !folds(&mut folder, &line(1_000 + number * 11, "<13>x: once in a while"))));
         let long = format!("<13>x: {}", "y".repeat(3_000));
-        assert!((0..100).all(|_| !folder.fold(&line(9_000, &long))));
+        assert!((0..100).all(|_| !folds(&mut folder, &line(9_000, &long))));
         // A clock that was set back begins anew.
-        assert!((0..100).all(|number| !folder.fold(&line(9_000 - number * 11, "<13>x: set back"))));
+        assert!((0..100).all(|number| !folds(&mut folder, &line(9_000 - number * 11, "<13>x: set back"))));
     }
 
     #[test]
     fn lines_that_were_not_kept_are_not_folded() {
         let mut folder = Folder::new(FoldLimits { kept: 2, ..FoldLimits::default() }, 7);
         let same = line(0, "<13>x: same");
-        let folds = |folder: &mut Folder, count: usize| (0..count).filter(|_| folder.fold(&same)).count();
-        assert_eq!(folds(&mut folder, 2), 0);
+        let folds_of = |folder: &mut Folder, count: usize| (0..count).filter(|_| folds(folder, &same)).count();
+        assert_eq!(folds_of(&mut folder, 2), 0);
         folder.begin_anew();
-        assert_eq!((folds(&mut folder, 2), folds(&mut folder, 3)), (0, 3));
+        assert_eq!((folds_of(&mut folder, 2), folds_of(&mut folder, 3)), (0, 3));
         folder.begin_anew();
-        assert_eq!(folds(&mut folder, 2), 0);
+        assert_eq!(folds_of(&mut folder, 2), 0);
         assert_eq!(told(&folder.summaries(Timestamp::from_secs(0), true)), 3);
     }
 
@@ -236,7 +240,7 @@ mod tests {
         let here = line(0, "<13>x: same");
         let mut there = here.clone();
         there.source = SocketAddr::from(([192, 0, 2, 2], 514));
-        assert_eq!([&here, &there, &here, &there].map(|line| folder.fold(line)), [false, false, true, true]);
+        assert_eq!([&here, &there, &here, &there].map(|line| folds(&mut folder, line)), [false, false, true, true]);
     }
 
     proptest! {
@@ -246,7 +250,7 @@ mod tests {
             let (mut folder, mut second, mut seen) = (Folder::new(limits, 7), 0, 0);
             for (which, wait, looks) in &script {
                 second += wait;
-                seen += u64::from(!folder.fold(&line(second, &format!("<13>x: {which}"))));
+                seen += u64::from(!folds(&mut folder, &line(second, &format!("<13>x: {which}"))));
                 if *looks {
                     seen += told(&folder.summaries(Timestamp::from_secs(second), false));
                 }

@@ -19,10 +19,10 @@ mod parse;
 mod stations;
 
 pub use counters::Counters;
-pub use event::{DhcpWord, LineEvent, PoeWord, SpanningTreeWord, event};
+pub use event::{DhcpWord, LineEvent, PoeWord, SpanningTreeWord, event, event_in};
 pub use filterlog::{FilterLog, filterlog};
 pub use fold::{FoldLimits, Folder};
 pub use format::{Line, hostapd_connected, hostapd_disconnected, octet_counted};
 pub use frame::{Frame, Framer, LINE_BYTES_MAX};
-pub use parse::{Context, parse};
+pub use parse::{Context, parse, parse_ref};
 pub use stations::{Stations, StationsLimits};

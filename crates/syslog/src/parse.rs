@@ -6,7 +6,7 @@ use std::{
 
 use foldhash::quality::FixedState;
 use jiff::tz::TimeZone;
-use model::{Facility, LogRecord, LogSeverity, Timestamp, Transport};
+use model::{Facility, LogRecord, LogRef, LogSeverity, Timestamp, Transport};
 
 use crate::header::{self, Header};
 
@@ -27,6 +27,13 @@ pub struct Context {
     pub zone: TimeZone,
 }
 
+impl Default for Context {
+    /// Knows no device, and takes times that say no zone for UTC.
+    fn default() -> Self {
+        Self::new(TimeZone::UTC)
+    }
+}
+
 impl Context {
     /// Knows no device yet.
     pub fn new(zone: TimeZone) -> Self {
@@ -43,19 +50,19 @@ impl Context {
 
     /// The originator: by source address, else by the host of the line (an address or a name of the plan, with or
     /// without domain), else what the line says.
-    fn originator(&self, source: IpAddr, claimed: &str) -> String {
+    fn originator<'a>(&'a self, source: IpAddr, claimed: &'a str) -> &'a str {
         if let Some(name) = self.hosts_by_address.get(&source.to_canonical()) {
-            return name.clone();
+            return name;
         }
         if claimed.is_empty() {
-            return String::new();
+            return claimed;
         }
         // Most names begin with a letter beyond `f`, or hold what no address does: they need not be tried as one.
         if claimed.bytes().all(|octet| octet.is_ascii_hexdigit() || matches!(octet, b'.' | b':'))
             && let Ok(address) = claimed.parse::<IpAddr>()
             && let Some(name) = self.hosts_by_address.get(&address.to_canonical())
         {
-            return name.clone();
+            return name;
         }
         let mut buffer = [0; NAME_OCTETS_MAX];
         let known = buffer.get_mut(..claimed.len()).and_then(|lower| {
@@ -65,7 +72,7 @@ impl Context {
             let label = lower.split('.').next().unwrap_or_default();
             self.known_hosts.get(lower).or_else(|| if label == lower { None } else { self.known_hosts.get(label) })
         });
-        known.cloned().unwrap_or_else(|| claimed.to_owned())
+        known.map_or(claimed, String::as_str)
     }
 }
 
@@ -81,30 +88,63 @@ pub fn parse(
     raw: &[u8],
     context: &Context,
 ) -> LogRecord {
+    parse_ref(received, source, transport, raw, context).into()
+}
+
+/// As [`parse`], without copying a text.
+pub fn parse_ref<'a>(
+    received: Timestamp,
+    source: SocketAddr,
+    transport: Transport,
+    raw: &'a [u8],
+    context: &'a Context,
+) -> LogRef<'a> {
+    let line = LogRef {
+        received,
+        source,
+        transport,
+        facility: None,
+        severity: None,
+        host: Cow::Borrowed(""),
+        app: Cow::Borrowed(""),
+        device_time: None,
+        message: Cow::Borrowed(""),
+        raw,
+    };
     // Checking whole is far faster than looking for what is wrong.
-    let text = str::from_utf8(raw).map_or_else(|_| String::from_utf8_lossy(raw), Cow::Borrowed);
+    if let Ok(text) = str::from_utf8(raw) {
+        let (priority, time, [host, app, message]) = parts(received, source, text, context);
+        let (host, app, message) = (Cow::Borrowed(host), Cow::Borrowed(app), Cow::Borrowed(message));
+        let (facility, severity) = priority.unzip();
+        return LogRef { facility, severity, device_time: time, host, app, message, ..line };
+    }
+    let text = String::from_utf8_lossy(raw);
+    let (priority, time, texts) = parts(received, source, &text, context);
+    let [host, app, message] = texts.map(|text| Cow::Owned(text.to_owned()));
+    let (facility, severity) = priority.unzip();
+    LogRef { facility, severity, device_time: time, host, app, message, ..line }
+}
+
+type Priority = (Facility, LogSeverity);
+
+/// PRI, the device's time, and originator, program and message.
+fn parts<'a>(
+    received: Timestamp,
+    source: SocketAddr,
+    text: &'a str,
+    context: &'a Context,
+) -> (Option<Priority>, Option<Timestamp>, [&'a str; 3]) {
     let text = text.trim_end_matches(['\0', '\n', '\r']);
     let (priority, after_priority) = priority(text);
     let header = header::rfc5424(after_priority)
         .filter(|_| priority.is_some())
         .unwrap_or_else(|| header::legacy(after_priority, received, &context.zone));
-    let priority = priority.or_else(|| named_priority(&header));
-    LogRecord {
-        received,
-        source,
-        transport,
-        facility: priority.map(|(facility, _)| facility),
-        severity: priority.map(|(_, severity)| severity),
-        host: context.originator(source.ip(), cut(header.host, NAME_OCTETS_MAX)),
-        app: cut(header.app, 48).to_owned(),
-        device_time: header.time,
-        message: header.message.to_owned(),
-        raw: raw.to_vec(),
-    }
+    let host = context.originator(source.ip(), cut(header.host, NAME_OCTETS_MAX));
+    (priority.or_else(|| named_priority(&header)), header.time, [host, cut(header.app, 48), header.message])
 }
 
 /// PRI (RFC 5424 section 6.2.1), 0 to 191, and what follows it.
-fn priority(text: &str) -> (Option<(Facility, LogSeverity)>, &str) {
+fn priority(text: &str) -> (Option<Priority>, &str) {
     let read = || {
         let (digits, rest) = text.strip_prefix('<')?.split_once('>')?;
         if !(1..=3).contains(&digits.len()) || !digits.bytes().all(|octet| octet.is_ascii_digit()) {
@@ -120,7 +160,7 @@ fn priority(text: &str) -> (Option<(Facility, LogSeverity)>, &str) {
 }
 
 /// `daemon.notice` in the place of PRI (OpenWrt's `logread`).
-fn named_priority(header: &Header<'_>) -> Option<(Facility, LogSeverity)> {
+fn named_priority(header: &Header<'_>) -> Option<Priority> {
     const FACILITIES: [&str; 24] = [
         "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "ntp",
         "security", "console", "clock", "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7",

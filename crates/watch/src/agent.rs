@@ -43,16 +43,12 @@ pub struct PortRow {
 }
 
 /// What one poll brought.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AgentPoll {
     /// `sysUpTime`, hundredths of a second.
     pub up_ticks: u64,
     /// By `ifIndex`.
     pub ports: BTreeMap<u32, PortRow>,
-    /// Hottest sensor in degrees Celsius (ENTITY-SENSOR-MIB, RFC 3433); `None` = no sensor.
-    pub celsius_max: Option<f64>,
-    /// Watts drawn and to be had of all power supplies for PoE (POWER-ETHERNET-MIB, RFC 3621).
-    pub poe_watts: Option<(f64, f64)>,
 }
 
 /// A port, as reported.
@@ -142,7 +138,7 @@ mod tests {
     use super::*;
 
     fn poll(up_ticks: u64, port: PortRow) -> AgentPoll {
-        AgentPoll { up_ticks, ports: [(1, port)].into(), ..AgentPoll::default() }
+        AgentPoll { up_ticks, ports: [(1, port)].into() }
     }
 
     fn port(octets: u64) -> PortRow {

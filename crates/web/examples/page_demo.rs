@@ -4,8 +4,8 @@
 use std::{error::Error, f64::consts::PI, sync::Arc, time::Duration};
 
 use model::{
-    AccessPointLoad, EventCard, HistoryPoint, LeaseChange, LeaseNews, PoolUse, PortRef, Rates, RoomLoad, Severity,
-    Snapshot, SnapshotAlert, SnapshotTalk, Timestamp,
+    AccessPointLoad, EventCard, HistoryPoint, KindTraffic, LeaseChange, LeaseNews, NetworkTraffic, PoolUse, PortRef,
+    Rates, RoomLoad, Severity, Snapshot, SnapshotAlert, SnapshotTalk, Timestamp, Traffic, TrafficKind,
 };
 use tokio::{net::TcpListener, sync::watch, time};
 
@@ -128,7 +128,32 @@ fn snapshot(tick: u32) -> Snapshot {
             },
             LeaseNews { at: at(tick), pool: "staff".to_owned(), change: LeaseChange::Expired, count: 2 },
         ],
+        traffic: Some(traffic(share)),
         metrics: Vec::new(),
+    }
+}
+
+/// Bytes per second of a hall of people.
+fn traffic(share: f64) -> Traffic {
+    let kind = |kind, down: f64, up: f64| KindTraffic { kind, up: up * share, down: down * share, rest: 0.0 };
+    let talker = |network: &str, kind, down: f64| NetworkTraffic {
+        network: network.to_owned(),
+        kind,
+        up: down * share / 10.0,
+        down: down * share,
+        within: 0.0,
+    };
+    Traffic {
+        exporters_heard: 1,
+        span_seconds: 300,
+        kinds: vec![
+            kind(TrafficKind::Web, 21e6, 1.8e6),
+            kind(TrafficKind::Quic, 14e6, 0.9e6),
+            kind(TrafficKind::Stream, 0.0, 0.9e6),
+            kind(TrafficKind::Call, 0.4e6, 0.4e6),
+            kind(TrafficKind::Dns, 0.02e6, 0.01e6),
+        ],
+        talkers: vec![talker("attendee", TrafficKind::Web, 20e6), talker("attendee", TrafficKind::Quic, 14e6)],
     }
 }
 

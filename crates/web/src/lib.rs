@@ -11,6 +11,7 @@ mod logs;
 mod metrics;
 mod page;
 mod phrases;
+mod traffic;
 mod words;
 
 use std::sync::{Arc, atomic::AtomicUsize};

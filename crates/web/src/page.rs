@@ -14,6 +14,7 @@ use crate::{
     State,
     language::Language,
     phrases::japanese,
+    traffic::TrafficCard,
     words::{Words, words},
 };
 
@@ -101,6 +102,7 @@ struct Figures<'a> {
     alerts_more: u64,
     is_noc: bool,
     lease_news: Vec<NewsLine<'a>>,
+    traffic: Option<TrafficCard<'a>>,
     talks_now: Vec<TalkLine<'a>>,
     talks_next: Vec<TalkLine<'a>>,
 }
@@ -194,6 +196,7 @@ impl<'a> Figures<'a> {
             is_noc,
             alerts_more: snapshot.alerts_open.saturating_sub(snapshot.alerts.len() as u64),
             lease_news: lease_news(snapshot, words, &zone),
+            traffic: snapshot.traffic.as_ref().map(|traffic| TrafficCard::of(traffic, words)),
             talks_now: talk_lines(&snapshot.talks_now, &zone),
             talks_next: talk_lines(&snapshot.talks_next, &zone),
         }

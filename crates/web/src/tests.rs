@@ -5,8 +5,9 @@ use axum::{
     http::{Request, Response, StatusCode, header},
 };
 use model::{
-    AccessPointLoad, EventCard, HistoryPoint, LeaseChange, LeaseNews, Metric, MetricKind, PoolUse, PortRef, Rates,
-    RoomLoad, Severity, Snapshot, SnapshotAlert, SnapshotTalk, Timestamp,
+    AccessPointLoad, EventCard, HistoryPoint, KindTraffic, LeaseChange, LeaseNews, Metric, MetricKind, NetworkTraffic,
+    PoolUse, PortRef, Rates, RoomLoad, Severity, Snapshot, SnapshotAlert, SnapshotTalk, Timestamp, Traffic,
+    TrafficKind,
 };
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -91,6 +92,21 @@ fn snapshot() -> Snapshot {
             SnapshotAlert { taken_by: Some("Aki <a>".to_owned()), ..alert(8, Severity::Warning) },
         ],
         alerts_open: 5,
+        traffic: Some(Traffic {
+            exporters_heard: 1,
+            span_seconds: 300,
+            kinds: vec![
+                KindTraffic { kind: TrafficKind::Web, up: 250_000.0, down: 2_000_000.0, rest: 0.0 },
+                KindTraffic { kind: TrafficKind::Call, up: 0.0, down: 0.0, rest: 750_000.0 },
+            ],
+            talkers: vec![NetworkTraffic {
+                network: "guest <w>".to_owned(),
+                kind: TrafficKind::Web,
+                up: 250_000.0,
+                down: 2_000_000.0,
+                within: 0.0,
+            }],
+        }),
         metrics: vec![
             metric("hotstage_clients", MetricKind::Gauge, &[], 812.0),
             metric("hotstage_dhcp_messages_total", MetricKind::Counter, &[("type", "a\"b\\c\nd")], 5.0),
@@ -156,6 +172,25 @@ fn an_alert_says_what_where_since_why_what_to_do_and_who_has_it() {
     }
     let (_, html) = text("/?lang=ja", &[]);
     for part in ["機器が応答しません", "発生 11:30:00", "対処: look at its port", "未対応", "対応中: Aki"]
+    {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+}
+
+#[test]
+fn traffic_is_told_by_kind_and_network() {
+    let (_, html) = text("/?lang=en", &[]);
+    for part in [
+        "Traffic by kind <small>5 min mean</small>",
+        "<span class=\"name\">Web</span><span class=\"value\">18.0 Mb/s</span><progress max=\"100\" value=\"75\"",
+        "down 16.0 Mb/s · up 2.0 Mb/s",
+        "<span class=\"name\">Calls</span>",
+        "<span class=\"hours\">18.0 Mb/s</span> guest &#60;w&#62; · Web",
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
+    let (_, html) = text("/?lang=ja", &[]);
+    for part in ["種類別の通信量 <small>5 分間の平均", "通話・会議", "下り 16.0 Mb/s · 上り 2.0 Mb/s"]
     {
         assert!(html.contains(part), "{part} in {html}");
     }

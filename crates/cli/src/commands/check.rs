@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use model::{Finding, Severity};
+use plan::Plan;
 use serde_json::json;
 
 use crate::{
@@ -14,8 +15,8 @@ pub(crate) fn run(arguments: &Check) -> Result<Answer> {
     let plan = plan_dir::load(&arguments.plan)?;
     let findings = ::check::check(&plan);
     match arguments.format {
-        CheckFormat::Human => human(&findings)?,
-        CheckFormat::Json => output::json(&as_json(&findings))?,
+        CheckFormat::Human => human(&plan, &findings)?,
+        CheckFormat::Json => output::json(&as_json(&plan, &findings))?,
         CheckFormat::Sarif => output::json(&as_sarif(&findings))?,
     }
     Ok(if count(&findings, Severity::Error) > 0 { Answer::Bad } else { Answer::Good })
@@ -31,17 +32,21 @@ pub(crate) fn sentence(finding: &Finding) -> String {
     format!("{severity}[{code}] {at}: {place}: {says}\n    {remedy}")
 }
 
-fn human(findings: &[Finding]) -> Result<()> {
+fn human(plan: &Plan, findings: &[Finding]) -> Result<()> {
     for finding in findings {
         output::line(&sentence(finding))?;
     }
+    let (bytes, files) = (plan.services.telemetry_bytes_max, plan::TELEMETRY_FILES_MAX);
+    #[expect(clippy::cast_precision_loss, reason = "shown with one decimal")]
+    let gib = bytes as f64 / f64::from(1_u32 << 30);
+    output::line(&format!("telemetry will take at most {gib:.1} GiB in {files} files, whoever sends it"))?;
     let (errors, warnings, infos) =
         (count(findings, Severity::Error), count(findings, Severity::Warning), count(findings, Severity::Info));
     let verdict = if errors + warnings == 0 { "clean: " } else { "" };
     output::line(&format!("{verdict}{errors} errors, {warnings} warnings, {infos} notes"))
 }
 
-fn as_json(findings: &[Finding]) -> serde_json::Value {
+fn as_json(plan: &Plan, findings: &[Finding]) -> serde_json::Value {
     let list: Vec<_> = findings
         .iter()
         .map(|finding| {
@@ -62,6 +67,10 @@ fn as_json(findings: &[Finding]) -> serde_json::Value {
             "errors": count(findings, Severity::Error),
             "warnings": count(findings, Severity::Warning),
             "infos": count(findings, Severity::Info),
+        },
+        "ceilings": {
+            "telemetry_bytes": plan.services.telemetry_bytes_max,
+            "telemetry_files": plan::TELEMETRY_FILES_MAX,
         },
     })
 }

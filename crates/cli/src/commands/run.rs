@@ -46,6 +46,7 @@ pub(crate) fn run(arguments: &Run) -> Result<Answer> {
         (&mut listen.dns_https, &arguments.listen_dns_https),
         (&mut listen.syslog, &arguments.listen_syslog),
         (&mut listen.syslog_tls, &arguments.listen_syslog_tls),
+        (&mut listen.flows, &arguments.listen_flows),
         (&mut listen.http, &arguments.listen_http),
     ] {
         if !given.is_empty() {
@@ -137,6 +138,7 @@ fn ready_line(running: &Running) -> String {
         ("dns_tls", &addresses.dns_tls),
         ("dns_https", &addresses.dns_https),
         ("syslog_tls", &addresses.syslog_tls),
+        ("flows", &addresses.flows),
     ] {
         if !list.is_empty() {
             line.push_str(&format!(" {service}={}", join(list)));

@@ -35,7 +35,7 @@ use super::{
 use crate::{
     batch_io::Outgoing,
     clock::{Clock, instant},
-    dhcp_service::NameChange,
+    lease_names::NameChange,
     udp::send_all,
 };
 
@@ -194,10 +194,7 @@ impl Loop {
 
     fn take_names(&mut self, now: Timestamp) {
         while let Ok(change) = self.names.try_recv() {
-            match change {
-                NameChange::Set(name, address, expires) => self.engine.set_client_name(now, &name, address, expires),
-                NameChange::Remove(address) => self.engine.remove_client_name(address),
-            }
+            change.apply(&mut self.engine, now);
         }
     }
 

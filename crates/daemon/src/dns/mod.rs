@@ -68,7 +68,7 @@ pub use self::{
     operator::{DnsRequest, FlushWhat},
     tls::CertificateError,
 };
-use crate::{clock::Clock, dhcp_service::NameChange};
+use crate::{clock::Clock, lease_names::NameChange};
 
 /// Threads of each kind at most; more sockets would only make batches smaller.
 const THREADS_MAX: usize = 16;

@@ -86,9 +86,12 @@ impl<R: FigureReceiver> FigureFeed<R> {
                 due = (due + self.interval).max(now);
                 self.take();
             }
-            self.send_waiting();
+            self.send_waiting(due);
             self.show();
-            thread::park_timeout(STOP_LOOK);
+            // While it catches up there is nothing to wait for.
+            if self.spool.is_empty() || instant() < self.retry_at {
+                thread::park_timeout(STOP_LOOK);
+            }
         }
     }
 
@@ -107,8 +110,8 @@ impl<R: FigureReceiver> FigureFeed<R> {
         }
     }
 
-    /// Sends until nothing waits or the receiver does not take it.
-    fn send_waiting(&mut self) {
+    /// Sends until nothing waits, the receiver does not take it, or the figures are to be looked at again; one at least.
+    fn send_waiting(&mut self, due: Instant) {
         while !self.stop.load(Ordering::Relaxed) && instant() >= self.retry_at {
             let message = match self.spool.front() {
                 Ok(Some(message)) => message,
@@ -134,6 +137,9 @@ impl<R: FigureReceiver> FigureFeed<R> {
                     self.back_off(least);
                 }
             }
+            if instant() >= due {
+                return;
+            }
         }
     }
 
@@ -153,5 +159,64 @@ impl<R: FigureReceiver> FigureFeed<R> {
         self.view.dropped.store(self.spool.dropped(), Ordering::Relaxed);
         self.view.waiting.store(self.spool.len() as u64, Ordering::Relaxed);
         self.view.waiting_bytes.store(self.spool.bytes(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use store::Mode;
+    use tokio::sync::watch::{self, Sender};
+
+    use super::*;
+
+    /// Takes its time for each message. There are new figures after each.
+    struct SlowReceiver {
+        snapshots: Sender<Arc<Snapshot>>,
+        received: Arc<std::sync::Mutex<Vec<Vec<u8>>>>,
+        stop: Arc<AtomicBool>,
+    }
+
+    const SEND_TIME: Duration = Duration::from_millis(10);
+    const WAITING: usize = 100;
+
+    impl FigureReceiver for SlowReceiver {
+        fn messages(&self, _metrics: &[Metric], at: Timestamp) -> Vec<Vec<u8>> {
+            vec![at.as_secs().to_le_bytes().to_vec()]
+        }
+
+        fn send(&mut self, message: &[u8]) -> Outcome {
+            let begun = instant();
+            while begun.elapsed() < SEND_TIME {
+                thread::park_timeout(SEND_TIME);
+            }
+            let mut received = self.received.lock().unwrap();
+            received.push(message.to_vec());
+            let at = Timestamp::from_secs(received.len() as i64);
+            self.snapshots.send_replace(Arc::new(Snapshot { at, ..Snapshot::default() }));
+            self.stop.store(received.len() >= WAITING + 10, Ordering::Relaxed);
+            Outcome::Delivered
+        }
+    }
+
+    #[test]
+    fn catching_up_leaves_no_gap() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state"), "Small", Mode::Serve).unwrap();
+        let (snapshots, figures) = watch::channel(Arc::default());
+        let (received, stop) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+        let receiver = SlowReceiver { snapshots, received: Arc::clone(&received), stop: Arc::clone(&stop) };
+        let mut feed = FigureFeed::open("slow", SEND_TIME * 5, receiver, &state, figures, &stop).unwrap();
+        for _ in 0..WAITING {
+            feed.spool.push(b"from before").unwrap();
+        }
+        feed.run();
+        let received = received.lock().unwrap();
+        let fresh: Vec<i64> = received
+            .iter()
+            .filter_map(|message| Some(i64::from_le_bytes(message.as_slice().try_into().ok()?)))
+            .collect();
+        assert!(fresh.len() >= 10, "{fresh:?}");
+        // A sample each five messages, whatever waits.
+        assert!(fresh.windows(2).all(|pair| pair[1] - pair[0] <= 8), "{fresh:?}");
     }
 }

@@ -60,7 +60,8 @@ pub(super) struct Sent {
 
 #[derive(Serialize, Deserialize)]
 struct Place {
-    behind: LogPosition,
+    /// `None` = before the first line ever.
+    behind: Option<LogPosition>,
 }
 
 /// How far it was at a moment.
@@ -84,7 +85,8 @@ pub(super) struct LineFeed<R> {
     octets: u64,
     /// Oldest first.
     marks: VecDeque<Mark>,
-    kept: Option<LogPosition>,
+    /// What the document says, once there is one.
+    kept: Option<Option<LogPosition>>,
     kept_at: Instant,
     retry_at: Instant,
     retry_wait: Duration,
@@ -105,7 +107,7 @@ impl<R: LineReceiver> LineFeed<R> {
             state: Arc::clone(state),
             follower: None,
             pending: VecDeque::new(),
-            behind: kept,
+            behind: kept.flatten(),
             octets: 0,
             marks: VecDeque::new(),
             kept,
@@ -117,12 +119,14 @@ impl<R: LineReceiver> LineFeed<R> {
             stop: Arc::clone(stop),
         };
         // Before the first line of this run is stored.
-        if feed.behind.is_some() {
+        if feed.kept.is_some() {
             feed.follow();
         } else {
             let begun = LogFollower::begin(feed.state.path());
             feed.follower = feed.readable(begun);
             feed.behind = feed.follower.as_ref().and_then(LogFollower::begun_behind);
+            // Else lines that were never sent would be passed over after a crash.
+            feed.keep(feed.behind);
         }
         feed.mark();
         feed
@@ -263,7 +267,9 @@ impl<R: LineReceiver> LineFeed<R> {
     }
 
     fn keep(&mut self, behind: Option<LogPosition>) {
-        let Some(behind) = behind.filter(|behind| self.kept != Some(*behind)) else { return };
+        if self.kept == Some(behind) {
+            return;
+        }
         let Ok(bytes) = serde_json::to_vec(&Place { behind }) else { return };
         match self.state.write_document(&document(self.name), &bytes) {
             Ok(()) => self.kept = Some(behind),

@@ -6,18 +6,34 @@ use std::{
     net::SocketAddr,
     os::{fd::AsRawFd, unix::fs::MetadataExt},
     sync::atomic::Ordering,
+    thread,
     time::Duration,
 };
 
 use model::Transport;
+use store::LogBatch;
 
 use super::{Batch, Intake, IntakeCounters};
-use crate::udp::{BatchSocket, RECEIVE_BUFFER_OCTETS, wait_readable};
+use crate::{
+    batch_io::BATCH_MAX,
+    clock::instant,
+    udp::{BatchSocket, RECEIVE_BUFFER_OCTETS, wait_readable},
+};
 
 /// The longest datagram of UDP over IPv4 is 65,507 octets; a line more than a power of two apart keeps the first
 /// octets of a batch out of one set of the processor's cache.
 const DATAGRAM_OCTETS_MAX: usize = (64 << 10) + 64;
 const STOP_INTERVAL: Duration = Duration::from_millis(200);
+/// Senders do not stop when we do: how long what still arrives is taken.
+const STOP_MAX: Duration = Duration::from_secs(1);
+/// Lines handed to the writer at one time.
+const LINES_MAX: usize = 1_024;
+/// Octets made ready for them.
+const LINES_OCTETS: usize = 256 << 10;
+/// So many datagrams at one time are a storm: the next are gathered for a moment in the kernel's buffer, which holds far
+/// more, instead of waking up for each few.
+const MANY: usize = 16;
+const GATHER_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Binds a UDP socket with the largest receive buffer that the kernel grants, and says so when that is not enough.
 pub(crate) fn bind_datagrams(address: SocketAddr, counters: &IntakeCounters) -> io::Result<BatchSocket> {
@@ -39,46 +55,66 @@ pub(crate) fn bind_datagrams(address: SocketAddr, counters: &IntakeCounters) -> 
 }
 
 impl Intake {
-    /// Receives datagrams until told to stop and nothing is left in the kernel's buffer.
+    /// Receives datagrams until told to stop and nothing is left in the kernel's buffer, or [`STOP_MAX`] after.
     pub(crate) fn run_udp(self, socket: BatchSocket) -> io::Result<()> {
         let mut sockets = [socket];
-        let (mut told, mut is_told) = (Told::default(), true);
+        let (mut told, mut is_told, mut octets_before) = (KernelDrops::default(), true, 0);
+        let mut stop_at = None;
         loop {
             wait_readable(&sockets, STOP_INTERVAL)?;
-            let now = self.clock.now();
-            let mut records = Vec::new();
-            let received = sockets[0].receive(|datagram, octets| {
-                records.push(self.parse(now, datagram.source, Transport::Udp, octets));
-            })?;
-            self.counters.lines_udp.fetch_add(records.len() as u64, Ordering::Relaxed);
+            let mut lines = LogBatch::with_capacity(octets_before);
+            let received = self.receive(&mut sockets[0], &mut lines)?;
+            octets_before = lines.octets().next_power_of_two().min(LINES_OCTETS);
+            self.counters.lines_udp.fetch_add(received as u64, Ordering::Relaxed);
             let new_drops = told.new_drops(sockets[0].kernel_drops);
             self.counters.kernel_drops.fetch_add(new_drops, Ordering::Relaxed);
-            if !records.is_empty() && self.queue.send(Batch::Logs(records)).is_err() {
+            if !lines.is_empty() && self.queue.send(Batch::Logs(lines)).is_err() {
                 return Ok(());
             }
-            if received > 0 {
-                is_told = false;
+            if (MANY..LINES_MAX).contains(&received) {
+                thread::park_timeout(GATHER_INTERVAL);
+            }
+            let is_over = self.is_stopping() && {
+                let until = *stop_at.get_or_insert_with(|| instant() + STOP_MAX);
+                received == 0 || instant() >= until
+            };
+            is_told &= received == 0;
+            if received > 0 && !is_over {
                 continue;
             }
             // With a datagram the kernel tells only what it dropped before that one.
-            if !is_told && let Some(drops) = drops_of(&sockets[0]) {
+            if !is_told && let Some(drops) = kernel_drops_of(&sockets[0]) {
                 self.counters.kernel_drops.fetch_add(told.new_drops(drops), Ordering::Relaxed);
                 is_told = true;
             }
-            if self.is_stopping() {
+            if is_over {
                 return Ok(());
             }
         }
+    }
+
+    /// Takes what is there, about [`LINES_MAX`] at most.
+    fn receive(&self, socket: &mut BatchSocket, lines: &mut LogBatch) -> io::Result<usize> {
+        let now = self.clock.now();
+        while lines.len() < LINES_MAX {
+            let count = socket.receive(|datagram, octets| {
+                self.take(now, datagram.source, Transport::Udp, octets, lines);
+            })?;
+            if count < BATCH_MAX {
+                break;
+            }
+        }
+        Ok(lines.len())
     }
 }
 
 /// The kernel's count of one socket as last told; it wraps.
 #[derive(Default)]
-struct Told(u32);
+pub(crate) struct KernelDrops(u32);
 
-impl Told {
+impl KernelDrops {
     /// What was dropped since the last time. An older count, told with a datagram that waited long, adds nothing.
-    fn new_drops(&mut self, drops: u32) -> u64 {
+    pub(crate) fn new_drops(&mut self, drops: u32) -> u64 {
         let more = drops.wrapping_sub(self.0);
         if more > u32::MAX / 2 {
             return 0;
@@ -89,7 +125,7 @@ impl Told {
 }
 
 /// The last column of the socket's line in `/proc/net/udp`; `None` where there is no such file.
-fn drops_of(socket: &BatchSocket) -> Option<u32> {
+pub(crate) fn kernel_drops_of(socket: &BatchSocket) -> Option<u32> {
     let inode = fs::metadata(format!("/proc/self/fd/{}", socket.socket.as_raw_fd())).ok()?.ino().to_string();
     let table = if socket.socket.local_addr().ok()?.is_ipv4() { "udp" } else { "udp6" };
     let lines = BufReader::new(fs::File::open(format!("/proc/self/net/{table}")).ok()?).lines();
@@ -104,16 +140,50 @@ fn drops_in(line: &str, inode: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
+    use std::{
+        net::UdpSocket,
+        sync::{Arc, atomic::AtomicBool, mpsc::sync_channel},
+    };
 
     use super::*;
+    use crate::clock::Clock;
+
+    #[test]
+    fn ends_while_lines_still_arrive() {
+        const PATIENCE: Duration = Duration::from_secs(20);
+        let socket = bind_datagrams("127.0.0.1:0".parse().unwrap(), &IntakeCounters::default()).unwrap();
+        let address = socket.socket.local_addr().unwrap();
+        let (queue, batches) = sync_channel(super::super::QUEUE_BATCHES_MAX);
+        let stop = Arc::new(AtomicBool::new(false));
+        let intake = Intake {
+            clock: Clock::Wall,
+            context: Arc::default(),
+            queue,
+            counters: Arc::default(),
+            stop: Arc::clone(&stop),
+        };
+        let counters = Arc::clone(&intake.counters);
+        let receiver = thread::spawn(move || intake.run_udp(socket));
+        // It drops its end of the queue when it ends.
+        let writer = thread::spawn(move || batches.iter().count());
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let begun = instant();
+        while !receiver.is_finished() && begun.elapsed() < PATIENCE {
+            sender.send_to(b"<14>still here", address).unwrap();
+            stop.store(counters.lines_udp.load(Ordering::Relaxed) >= 20, Ordering::Relaxed);
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        assert!(receiver.is_finished(), "it never ends while lines arrive");
+        receiver.join().unwrap().unwrap();
+        assert!(writer.join().unwrap() > 0);
+    }
 
     #[test]
     fn drops_are_counted_once_over_all_sockets() {
-        let mut told = Told::default();
+        let mut told = KernelDrops::default();
         let seen: Vec<u64> = [0, 5, 5, 3, 9, 9].into_iter().map(|drops| told.new_drops(drops)).collect();
         assert_eq!(seen, [0, 5, 0, 0, 4, 0]);
-        let mut told = Told(u32::MAX - 1);
+        let mut told = KernelDrops(u32::MAX - 1);
         assert_eq!(told.new_drops(2), 4);
     }
 
@@ -136,13 +206,13 @@ mod tests {
         for _ in 0..SENT {
             sender.send_to(&[b'x'; 1_000], address).unwrap();
         }
-        let (mut received, mut told, mut drops) = (0, Told::default(), 0);
+        let (mut received, mut told, mut drops) = (0, KernelDrops::default(), 0);
         while let count @ 1.. = socket.receive(|_, _| {}).unwrap() {
             received += count as u64;
             drops += told.new_drops(socket.kernel_drops);
         }
         let seen_with_datagrams = drops;
-        drops += told.new_drops(drops_of(&socket).unwrap());
+        drops += told.new_drops(kernel_drops_of(&socket).unwrap());
         assert_eq!((received + drops, seen_with_datagrams), (SENT, 0));
     }
 

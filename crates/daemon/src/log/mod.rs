@@ -26,12 +26,13 @@ use std::{
     },
 };
 
-use model::{LogRecord, Sample, Transport};
-use syslog::{Context, parse};
+use model::{Sample, Timestamp, Transport};
+use store::LogBatch;
+use syslog::{Context, parse_ref};
 use tokio::sync::oneshot;
 
 pub(crate) use self::{
-    datagrams::bind_datagrams,
+    datagrams::{KernelDrops, bind_datagrams, kernel_drops_of},
     places::Places,
     streams::{StreamIntake, bind_stream, stream_threads},
     tls::LogTls,
@@ -41,8 +42,8 @@ use crate::clock::Clock;
 
 /// Batches that may wait for the writer.
 pub(crate) const QUEUE_BATCHES_MAX: usize = 256;
-/// Lines of a stream in one batch, so that a megabyte of empty lines does not become a gigabyte of records.
-const BATCH_LINES_MAX: usize = 2_048;
+/// Lines in one batch.
+const BATCH_LINES_MAX: usize = 8_192;
 /// Octets of one read of a stream; one is made while the writer has the one before it not on disk yet.
 const READ_OCTETS_MAX: usize = 256 << 10;
 /// Receive buffer asked for a stream; the kernel doubles it for its own bookkeeping and never holds more.
@@ -54,7 +55,7 @@ const UNSYNCED_OCTETS_MAX: usize = 2 * READ_OCTETS_MAX + 2 * STREAM_BUFFER_OCTET
 /// What the writer is handed.
 pub(crate) enum Batch {
     /// Lines that nobody waits for.
-    Logs(Vec<LogRecord>),
+    Logs(LogBatch),
     /// Lines whose stream is to know when they are on disk.
     Stream(Delivery),
     /// Measurements.
@@ -63,7 +64,7 @@ pub(crate) enum Batch {
 
 /// Lines of a stream, and who is told what became of them.
 pub(crate) struct Delivery {
-    pub(crate) records: Vec<LogRecord>,
+    pub(crate) lines: LogBatch,
     /// The stream has more to say: sync as soon as the disk is free.
     pub(crate) is_urgent: bool,
     pub(crate) reply: oneshot::Sender<Outcome>,
@@ -71,10 +72,10 @@ pub(crate) struct Delivery {
 
 /// What became of a delivery.
 pub(crate) enum Outcome {
-    /// All of it is on disk.
-    Stored,
+    /// All of it is on disk; the room is given back.
+    Stored(LogBatch),
     /// These are not; they may be delivered again.
-    NotStored(Vec<LogRecord>),
+    NotStored(LogBatch),
 }
 
 /// Counters of the threads that receive.
@@ -113,11 +114,12 @@ impl Intake {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn parse(&self, now: model::Timestamp, source: SocketAddr, transport: Transport, bytes: &[u8]) -> LogRecord {
-        let record = parse(now, source, transport, bytes, &self.context);
-        if record.severity.is_none() {
+    /// Parses a line and adds it to `batch`.
+    fn take(&self, now: Timestamp, source: SocketAddr, transport: Transport, octets: &[u8], batch: &mut LogBatch) {
+        let line = parse_ref(now, source, transport, octets, &self.context);
+        if line.severity.is_none() {
             self.counters.lines_without_pri.fetch_add(1, Ordering::Relaxed);
         }
-        record
+        batch.push(&line);
     }
 }

@@ -24,8 +24,9 @@ use std::{
     time::Duration,
 };
 
-use model::{LogRecord, Transport};
+use model::Transport;
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use store::LogBatch;
 use syslog::Framer;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
@@ -161,6 +162,8 @@ struct Shared {
     scratch: RefCell<Box<[u8]>>,
     /// The framer's buffer of whichever stream is being cut.
     spare: RefCell<Vec<u8>>,
+    /// Room for the lines of whichever stream is next.
+    spare_lines: RefCell<LogBatch>,
 }
 
 impl Shared {
@@ -174,7 +177,14 @@ impl Shared {
             unfinished_octets: Cell::new(0),
             scratch: RefCell::new(vec![0; READ_OCTETS_MAX].into_boxed_slice()),
             spare: RefCell::new(Vec::new()),
+            spare_lines: RefCell::default(),
         }
+    }
+
+    /// Keeps the room of lines that are stored for others.
+    fn give_back(&self, mut lines: LogBatch) {
+        lines.clear();
+        self.spare_lines.replace(lines);
     }
 }
 
@@ -320,9 +330,13 @@ impl Line {
             }
         }
         let rest = std::mem::take(&mut self.framer).finish();
-        let rest: Vec<LogRecord> = rest.iter().map(|rest| self.record(rest)).collect();
-        self.count(rest.len());
-        if !self.deliver(rest, true).await || !self.settle().await {
+        let mut lines = LogBatch::default();
+        if let Some(rest) = rest {
+            let intake = &shared.intake;
+            intake.take(intake.clock.now(), self.source, self.transport, &rest, &mut lines);
+        }
+        self.count(lines.len());
+        if !self.deliver(lines, true).await || !self.settle().await {
             give_up(stream.socket());
             return;
         }
@@ -380,13 +394,13 @@ impl Line {
     /// False when nobody takes lines any more.
     async fn deliver_whole_lines(&mut self, is_urgent: bool) -> bool {
         loop {
-            let records = self.whole_lines();
-            let is_last = records.len() < BATCH_LINES_MAX;
+            let lines = self.whole_lines();
+            let is_last = lines.len() < BATCH_LINES_MAX;
             if is_last {
                 self.take_back_buffer();
             }
-            let is_urgent = is_urgent || records.len() >= LINES_MANY;
-            if !self.deliver(records, is_urgent).await {
+            let is_urgent = is_urgent || lines.len() >= LINES_MANY;
+            if !self.deliver(lines, is_urgent).await {
                 return false;
             }
             if is_last {
@@ -395,21 +409,19 @@ impl Line {
         }
     }
 
-    fn whole_lines(&mut self) -> Vec<LogRecord> {
-        let mut records = Vec::with_capacity(self.framer.pending_octets() / 160);
-        let now = self.shared.intake.clock.now();
-        while records.len() < BATCH_LINES_MAX {
-            let Some(frame) = self.framer.next_frame() else { break };
-            self.shared.intake.counters.lines_cut.fetch_add(u64::from(frame.is_cut), Ordering::Relaxed);
-            records.push(self.shared.intake.parse(now, self.source, self.transport, frame.bytes));
-        }
-        self.count(records.len());
-        records
-    }
-
-    fn record(&self, octets: &[u8]) -> LogRecord {
+    fn whole_lines(&mut self) -> LogBatch {
+        let mut lines = self.shared.spare_lines.take();
         let intake = &self.shared.intake;
-        intake.parse(intake.clock.now(), self.source, self.transport, octets)
+        let now = intake.clock.now();
+        while lines.len() < BATCH_LINES_MAX {
+            let Some(frame) = self.framer.next_frame() else { break };
+            if frame.is_cut {
+                intake.counters.lines_cut.fetch_add(1, Ordering::Relaxed);
+            }
+            intake.take(now, self.source, self.transport, frame.bytes, &mut lines);
+        }
+        self.count(lines.len());
+        lines
     }
 
     fn count(&self, lines: usize) {
@@ -419,17 +431,18 @@ impl Line {
     }
 
     /// Hands lines to the writer when those before them are on disk. False when the services stop before.
-    async fn deliver(&mut self, records: Vec<LogRecord>, is_urgent: bool) -> bool {
-        if records.is_empty() {
+    async fn deliver(&mut self, lines: LogBatch, is_urgent: bool) -> bool {
+        if lines.is_empty() {
+            self.shared.give_back(lines);
             return true;
         }
-        self.settle().await && self.hand_over(records, is_urgent)
+        self.settle().await && self.hand_over(lines, is_urgent)
     }
 
-    fn hand_over(&mut self, records: Vec<LogRecord>, is_urgent: bool) -> bool {
+    fn hand_over(&mut self, lines: LogBatch, is_urgent: bool) -> bool {
         let (reply, outcome) = oneshot::channel();
         self.outcome = Some(outcome);
-        self.shared.intake.queue.send(Batch::Stream(Delivery { records, is_urgent, reply })).is_ok()
+        self.shared.intake.queue.send(Batch::Stream(Delivery { lines, is_urgent, reply })).is_ok()
     }
 
     /// Waits until the lines that the writer has are on disk. False when the services stop before.
@@ -446,19 +459,22 @@ impl Line {
     /// Hands over what was not stored, however often that takes.
     async fn settle_with(&mut self, mut outcome: Result<Outcome, oneshot::error::RecvError>) -> bool {
         loop {
-            let records = match outcome {
-                Ok(Outcome::Stored) => return true,
-                Ok(Outcome::NotStored(records)) => records,
+            let lines = match outcome {
+                Ok(Outcome::Stored(lines)) => {
+                    self.shared.give_back(lines);
+                    return true;
+                }
+                Ok(Outcome::NotStored(lines)) => lines,
                 Err(_) => return false,
             };
             let intake = &self.shared.intake;
             if intake.is_stopping() {
-                intake.counters.lines_given_up.fetch_add(records.len() as u64, Ordering::Relaxed);
+                intake.counters.lines_given_up.fetch_add(lines.len() as u64, Ordering::Relaxed);
                 return false;
             }
             sleep(RETRY_PAUSE).await;
-            intake.counters.lines_redelivered.fetch_add(records.len() as u64, Ordering::Relaxed);
-            if !self.hand_over(records, true) {
+            intake.counters.lines_redelivered.fetch_add(lines.len() as u64, Ordering::Relaxed);
+            if !self.hand_over(lines, true) {
                 return false;
             }
             let Some(again) = self.outcome.take() else { return false };

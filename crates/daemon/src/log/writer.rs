@@ -9,8 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use model::LogRecord;
-use store::Telemetry;
+use store::{EncodedLog, LogBatch, Telemetry};
 use syslog::{FoldLimits, Folder, Stations, StationsLimits};
 
 use super::{Batch, Delivery, Outcome};
@@ -56,8 +55,14 @@ pub(crate) struct LogView {
     /// Free space of the file system, as last looked at.
     pub(crate) free_bytes: u64,
     pub(crate) free_files: u64,
-    /// Log lines are refused so that leases keep their room.
+    /// The oldest debug lines are removed so that leases keep their room.
+    pub(crate) is_short: bool,
+    /// It is inodes that are short.
+    pub(crate) is_short_of_files: bool,
+    /// Log lines are refused, too.
     pub(crate) is_refusing: bool,
+    /// Small sealed files joined into others.
+    pub(crate) joined_files: u64,
 }
 
 /// The thread that writes.
@@ -185,23 +190,21 @@ impl LogWriter {
     fn take(&mut self, batch: Batch) {
         self.group.is_dirty = true;
         match batch {
-            Batch::Logs(records) => {
-                self.look_at_clock(&records);
+            Batch::Logs(lines) => {
+                self.look_at_clock(&lines);
                 // What is refused for want of space is counted in the status.
-                for record in &records {
-                    if !self.folder.fold(record) {
-                        self.write(record);
-                    }
+                for line in lines.iter() {
+                    self.fold_or_write(line);
                 }
             }
             Batch::Stream(delivery) => {
-                self.look_at_clock(&delivery.records);
+                self.look_at_clock(&delivery.lines);
                 // A sender that can wait keeps its lines until there is room again.
                 let is_refusing = self.telemetry.status().is_refusing_logs;
-                let taken = if is_refusing { 0 } else { self.write_all(&delivery.records) };
+                let taken = if is_refusing { 0 } else { self.write_all(&delivery.lines) };
                 let group = &mut self.group;
                 group.is_urgent |= delivery.is_urgent || group.waiting.len() >= WAITING_MANY;
-                group.waiting_lines += delivery.records.len();
+                group.waiting_lines += delivery.lines.len();
                 group.waiting.push(Waiting { delivery, taken });
             }
             Batch::Samples(samples) => {
@@ -212,27 +215,30 @@ impl LogWriter {
         }
     }
 
-    /// How many of `records` were taken before one was refused.
-    fn write_all(&mut self, records: &[LogRecord]) -> usize {
+    /// How many of `lines` were taken before one was refused.
+    fn write_all(&mut self, lines: &LogBatch) -> usize {
         let before = self.folder.folded();
-        let taken = records.iter().take_while(|record| self.folder.fold(record) || self.write(record)).count();
+        let taken = lines.iter().take_while(|line| self.fold_or_write(*line)).count();
         self.group.waits_for_fold |= self.folder.folded() != before;
         taken
     }
 
     /// One line of a batch is enough; the time of a rehearsal is nobody's.
-    fn look_at_clock(&self, records: &[LogRecord]) {
-        if let (Clock::Wall, Some(record)) = (&self.clock, records.last()) {
-            take_clock(&self.signs, record);
+    fn look_at_clock(&self, lines: &LogBatch) {
+        if let (Clock::Wall, Some(line)) = (&self.clock, lines.iter().last().and_then(|line| line.decode())) {
+            take_clock(&self.signs, &line);
         }
     }
 
-    fn write(&mut self, record: &LogRecord) -> bool {
-        if let Some(event) = syslog::event(record) {
-            self.stations.on_event(record.received, &record.host, &event);
-            take_event(&self.signs, record, &event);
+    /// False when it was refused.
+    fn fold_or_write(&mut self, encoded: EncodedLog<'_>) -> bool {
+        let Some(line) = encoded.decode() else { return self.telemetry.append_encoded(encoded) };
+        // What is told by a count only has happened all the same: a station that comes and goes is where it was last.
+        if let Some(event) = syslog::event_in(&line.app, &line.message) {
+            self.stations.on_event(line.received, &line.host, &event);
+            take_event(&self.signs, &line, &event);
         }
-        self.telemetry.append_log(record)
+        self.folder.fold(&line) || self.telemetry.append_encoded(encoded)
     }
 
     /// Writes what folded lines are due to be told of; all of them when a stream waits for them, or at the end.
@@ -294,10 +300,14 @@ impl LogWriter {
         }
         self.refused_before = status.logs_refused;
         for Waiting { delivery, taken } in group.waiting {
-            let Delivery { mut records, reply, .. } = delivery;
+            let Delivery { mut lines, reply, .. } = delivery;
             let stored = if is_kept { taken } else { 0 };
-            let outcome =
-                if stored == records.len() { Outcome::Stored } else { Outcome::NotStored(records.split_off(stored)) };
+            let outcome = if stored == lines.len() {
+                Outcome::Stored(lines)
+            } else {
+                lines.drop_first(stored);
+                Outcome::NotStored(lines)
+            };
             // A stream that has gone away needs no answer.
             let _ = reply.send(outcome);
         }
@@ -312,10 +322,46 @@ impl LogWriter {
         view.records_lost = status.lost;
         (view.telemetry_bytes, view.telemetry_files) = (status.sealed_bytes, status.sealed_files);
         view.is_refusing = status.is_refusing_logs;
+        (view.is_short, view.is_short_of_files) = (status.is_short, status.is_short_of_files);
+        view.joined_files = status.joined_files;
         (view.dropped_files, view.free_bytes, view.free_files) =
             (status.dropped_files, status.free_bytes, status.free_files);
         view.stations = self.stations.per_access_point().map(|(name, count)| (name.to_owned(), count as u64)).collect();
         view.stations_total = self.stations.total() as u64;
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = view.clone();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{net::SocketAddr, sync::mpsc::sync_channel};
+
+    use model::{Timestamp, Transport};
+    use store::{Limits, Mode, StateDir};
+
+    use super::*;
+
+    /// The same two lines again and again are folded, and still say where the station is in the end.
+    #[test]
+    fn a_station_that_comes_and_goes_is_where_it_was_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::open(&dir.path().join("state"), "Small", Mode::Serve).unwrap();
+        let (telemetry, _) = Telemetry::open(&state, Limits::default()).unwrap();
+        let (_queue, batches) = sync_channel(1);
+        let signs = Arc::new(Mutex::new(watch::LineSigns::new([], [])));
+        let mut writer = LogWriter::new(telemetry, 7, batches, Clock::Wall, signs, Arc::default());
+        let (source, context) = (SocketAddr::from(([192, 0, 2, 20], 514)), syslog::Context::default());
+        for pair in 0..15_i64 {
+            for (half, word) in [(0, "associated"), (1, "disassociated")] {
+                let mut lines = LogBatch::default();
+                let line =
+                    format!("<30>Sep 16 10:00:00 ap-1 hostapd: wlan0: STA 02:00:5e:10:00:01 IEEE 802.11: {word}");
+                let now = Timestamp::from_secs(1_568_595_600 + 2 * pair + half);
+                lines.push(&syslog::parse_ref(now, source, Transport::Udp, line.as_bytes(), &context));
+                writer.take(Batch::Logs(lines));
+                assert_eq!(writer.stations.total(), usize::from(half == 0), "pair {pair}");
+            }
+        }
+        assert!(writer.folder.folded() > 0, "some of them were told of by a count only");
     }
 }

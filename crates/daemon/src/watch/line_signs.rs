@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use model::LogRecord;
+use model::LogRef;
 use syslog::{LineEvent, PoeWord, SpanningTreeWord};
 use watch::{LineSign, LineSigns};
 
@@ -10,7 +10,7 @@ use watch::{LineSign, LineSigns};
 pub(crate) type SharedSigns = Arc<Mutex<LineSigns>>;
 
 /// Takes the event of a line, if it is one that alerts are made of.
-pub(crate) fn take_event(signs: &SharedSigns, record: &LogRecord, event: &LineEvent) {
+pub(crate) fn take_event(signs: &SharedSigns, record: &LogRef<'_>, event: &LineEvent) {
     if record.host.is_empty() {
         return;
     }
@@ -19,7 +19,7 @@ pub(crate) fn take_event(signs: &SharedSigns, record: &LogRecord, event: &LineEv
 }
 
 /// Takes the time that a line bears.
-pub(crate) fn take_clock(signs: &SharedSigns, record: &LogRecord) {
+pub(crate) fn take_clock(signs: &SharedSigns, record: &LogRef<'_>) {
     let Some(time) = record.device_time.filter(|_| !record.host.is_empty()) else { return };
     let behind = (record.received.as_nanos().saturating_sub(time.as_nanos())) / 1_000_000_000;
     signs.lock().unwrap_or_else(PoisonError::into_inner).on_clock(record.received, &record.host, behind);

@@ -5,11 +5,11 @@ use std::{
     time::Duration,
 };
 
-use model::{Severity, Snapshot};
+use model::{Mac, PortRef, Severity, Snapshot};
 use watch::{AlertBook, Condition, Subject};
 
 use super::DeviceConditions;
-use crate::publisher::Seen;
+use crate::{dhcp_service::ForeignChoice, publisher::Seen};
 
 /// A pool this full, in hundredths, begins an alert; it ends below [`POOL_CALM_PERCENT`].
 const POOL_FULL_PERCENT: u64 = 85;
@@ -17,6 +17,9 @@ const POOL_CALM_PERCENT: u64 = 75;
 /// An access point this loaded, in hundredths of what it is planned to carry, begins an alert.
 const ACCESS_POINT_OVER_PERCENT: u64 = 100;
 const ACCESS_POINT_CALM_PERCENT: u64 = 90;
+const FOREIGN_SERVER: &str = "dhcp-foreign-server";
+/// What clients say of other servers is over when none has said so for as long.
+const CLAIM_CALM: Duration = Duration::from_secs(150);
 
 /// All of it. `alerts` tells which are open already, for limits that are lower once they are passed.
 pub(crate) fn of_services(
@@ -24,11 +27,12 @@ pub(crate) fn of_services(
     devices: &DeviceConditions,
     snapshot: &Snapshot,
     seen: &Seen,
+    locate: &dyn Fn(Mac) -> Option<PortRef>,
 ) -> Vec<Condition> {
     let mut conditions = pools(alerts, snapshot);
     conditions.extend(access_points(alerts, devices, snapshot));
     conditions.extend(upstreams(seen));
-    conditions.extend(foreign_servers(seen));
+    conditions.extend(foreign_servers(seen, devices, locate));
     conditions.extend(squatters(seen));
     conditions.extend(foreign_routers(seen));
     conditions.extend(state_directory(seen));
@@ -81,25 +85,45 @@ fn upstreams(seen: &Seen) -> Vec<Condition> {
 }
 
 /// Other DHCP servers, overheard on a link or named by clients that took their offers; the views bound how many.
-fn foreign_servers(seen: &Seen) -> Vec<Condition> {
-    let overheard = seen.rogue.servers.iter();
-    let mut there: BTreeMap<_, _> =
-        overheard.map(|one| ((one.server, Some(one.interface.clone())), Some(one.mac))).collect();
-    let by_client = seen.dhcp.foreign_server;
-    if let Some(server) = by_client.filter(|server| there.keys().all(|(overheard, _)| overheard != server)) {
-        there.insert((server, None), None);
+/// Where is the port told: by the switches' tables of learned addresses (`locate`), else by option 82 of a lease.
+fn foreign_servers(seen: &Seen, devices: &DeviceConditions, locate: &dyn Fn(Mac) -> Option<PortRef>) -> Vec<Condition> {
+    let mut there = BTreeMap::new();
+    for (one, leased_behind) in &seen.rogue.servers {
+        there.insert((one.server, one.interface.as_str()), (one.mac, leased_behind));
     }
-    let there = there.into_iter().map(|((server, interface), mac)| {
-        let on = interface.as_ref().map(|name| format!(" on {name}")).unwrap_or_default();
-        let says = format!("another DHCP server, {server}, answers clients{on}");
-        let remedy =
-            |mac: &str| format!("find the port by {mac} in the switches' tables and shut it; turn on DHCP snooping");
-        let for_operators = mac.map(|mac| remedy(&format!("its MAC {mac}")));
-        let place = format!("DHCP server {server}{on}");
-        let public = condition("dhcp-foreign-server", place, Severity::Error, says, &remedy("its MAC"));
-        Condition { remedy_for_operators: for_operators, ..public }
-    });
-    there.collect()
+    let is_heard = |server| there.keys().any(|(heard, _)| *heard == server);
+    let claimed = seen.dhcp.foreign_server.as_ref().filter(|choice| !is_heard(choice.server)).map(claimed_server);
+    let mut conditions: Vec<_> = claimed.into_iter().collect();
+    conditions.extend(there.into_iter().map(|((server, interface), (mac, leased_behind))| {
+        let port = locate(mac);
+        let at = port.as_ref().map(|port| format!("; it hangs on {port}")).unwrap_or_default();
+        let says = format!("another DHCP server, {server}, answers clients on {interface}{at}");
+        let find = match (&port, leased_behind) {
+            (Some(port), _) => format!("its MAC {mac} was learned at {port}: shut that port"),
+            (None, Some(port)) => format!("its MAC {mac} had a lease behind {port}: shut that port"),
+            (None, None) => format!("find the port by its MAC {mac} in the switches' tables and shut it"),
+        };
+        let subject = port.map(|port| Subject { port: Some(port.clone()), ..devices.subject(&port.device) });
+        let public = foreign_server(format!("DHCP server {server} on {interface}"), says, &find);
+        Condition { subject: subject.unwrap_or_default(), ..public }
+    }));
+    conditions
+}
+
+/// A server that a client says it takes an offer of. Anybody may say so of any address, so all such claims are one place
+/// and one alert: made-up servers must not drown what else is wrong.
+fn claimed_server(choice: &ForeignChoice) -> Condition {
+    let behind = choice.relay.map(|relay| format!(" behind the relay agent {relay}")).unwrap_or_default();
+    let near = choice.port.as_ref().map(|port| format!("; a client at {port} took its offer")).unwrap_or_default();
+    let says = format!("another DHCP server, {}, answers clients{behind}", choice.server);
+    let find = format!("find the port by its MAC in the switches' tables and shut it{near}");
+    Condition { calm: CLAIM_CALM, ..foreign_server("DHCP server named by clients".to_owned(), says, &find) }
+}
+
+fn foreign_server(place: String, says: String, find: &str) -> Condition {
+    let remedy = "find the port by its MAC in the switches' tables and shut it; turn on DHCP snooping";
+    let public = condition(FOREIGN_SERVER, place, Severity::Error, says, remedy);
+    Condition { remedy_for_operators: Some(format!("{find}; turn on DHCP snooping")), ..public }
 }
 
 /// Hosts on addresses that they have no lease for; the view bounds how many.
@@ -137,13 +161,22 @@ fn foreign_routers(seen: &Seen) -> Vec<Condition> {
 fn state_directory(seen: &Seen) -> Vec<Condition> {
     let mut conditions = Vec::new();
     let place = || "state directory".to_owned();
-    if seen.log.is_refusing {
-        let mebibytes = seen.log.free_bytes >> 20;
-        let says = format!(
-            "the disk is nearly full ({mebibytes} MiB free): log lines are refused so that leases keep their room"
-        );
-        let remedy = "free space in the state directory's file system";
-        conditions.push(condition("log-store-refusing", place(), Severity::Error, says, remedy));
+    if seen.log.is_short {
+        let (left, remedy) = if seen.log.is_short_of_files {
+            let remedy = "remove files from the state directory's file system: it has room, but no inodes (`df -i`)";
+            (format!("has only {} inodes left", seen.log.free_files), remedy)
+        } else {
+            (
+                format!("is nearly full ({} MiB free)", seen.log.free_bytes >> 20),
+                "free space in the state directory's file system",
+            )
+        };
+        let says = format!("the disk {left}: the oldest debug lines go, and soon log lines are refused");
+        conditions.push(condition("log-store-short", place(), Severity::Warning, says, remedy));
+        if seen.log.is_refusing {
+            let says = format!("the disk {left}: log lines are refused so that leases keep their room");
+            conditions.push(condition("log-store-refusing", place(), Severity::Error, says, remedy));
+        }
     }
     if seen.dhcp.journal_failing || seen.ipv6.dhcp.as_ref().is_some_and(|view| view.journal_failing) {
         let says = "the lease journal cannot be written: no lease is acknowledged".to_owned();
@@ -177,4 +210,32 @@ fn condition(code: &str, place: String, severity: Severity, says: String, remedy
 
 fn percent(part: u64, whole: u64) -> u64 {
     part.saturating_mul(100).checked_div(whole).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use model::Timestamp;
+    use watch::{AlertChange, Damping};
+
+    use super::*;
+
+    /// REQUESTs with an option 54 of the sender's making, another one each time, with pauses of two minutes.
+    #[test]
+    fn made_up_servers_are_one_alert() {
+        let mut alerts = AlertBook::new(Damping::default());
+        let mut told = 0;
+        for tick in 0..120_u8 {
+            let now = Timestamp::from_secs(1_568_595_600 + 2 * i64::from(tick));
+            let is_pause = (30..90).contains(&tick);
+            let server = Ipv4Addr::new(203, 0, 113, tick);
+            let claim = claimed_server(&ForeignChoice { server, relay: None, port: None });
+            let changes = alerts.observe(now, if is_pause { Vec::new() } else { vec![claim] });
+            told += changes.iter().filter(|change| matches!(change, AlertChange::Tell(_))).count();
+        }
+        assert_eq!(told, 1);
+        let says: Vec<&str> = alerts.alerts().map(|alert| &*alert.says).collect();
+        assert_eq!(says, ["another DHCP server, 203.0.113.119, answers clients"], "the last of them");
+    }
 }

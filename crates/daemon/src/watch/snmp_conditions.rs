@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use model::{DeviceId, PortRef, Severity, Timestamp};
-use watch::{Condition, PortReport, Reachability, Reading, Subject, TargetReport};
+use watch::{Condition, PortReport, Reachability, Reading, Subject, TargetReport, is_same_port};
 
-use super::{DeviceConditions, snmp_service::AgentView};
+use super::{DeviceConditions, TrapKind, TrapView, snmp_service::AgentView};
 
 /// Link changes within ten minutes that are too many.
 const CHANGES_MAX: usize = 6;
@@ -13,6 +13,8 @@ const CHANGES_MAX: usize = 6;
 const POLLS_MISSED_MAX: u32 = 3;
 /// A wrong speed or duplex may be a moment of negotiation.
 const LINK_HOLD: Duration = Duration::from_secs(15);
+/// A trap tells of a moment; it is listed for so long.
+const TRAP_SPAN: Duration = Duration::from_secs(300);
 
 /// What the plan expects of agents.
 #[derive(Clone, Debug, Default)]
@@ -57,6 +59,10 @@ pub(crate) fn agent_readings(devices: &DeviceConditions, planned: &PlannedPorts,
         add("temperature_celsius", device.to_string(), subject(), view.celsius_max);
         let poe = view.poe_watts.map(|(drawn, budget)| drawn * 100.0 / budget);
         add("poe_used_percent", device.to_string(), subject(), poe);
+        for (metric, of, value) in named_figures(devices, device, view) {
+            let subject = if *metric == "napt_entries" { subject() } else { devices.subject(&of.as_str().into()) };
+            add(*metric, of, subject, Some(*value));
+        }
         for (reference, port) in planned_ports(planned, device, view) {
             let subject = || Subject { port: Some(reference.clone()), ..devices.subject(device) };
             let name = || reference.to_string();
@@ -71,6 +77,48 @@ pub(crate) fn agent_readings(devices: &DeviceConditions, planned: &PlannedPorts,
     readings
 }
 
+/// What an agent measures, with the names that everybody uses: the device, its interface, or an access point of the
+/// plan. What a controller says of others is left out: the number of names is the plan's.
+pub(crate) fn named_figures<'a>(
+    devices: &'a DeviceConditions,
+    device: &'a DeviceId,
+    view: &'a AgentView,
+) -> impl Iterator<Item = (&'a &'static str, String, &'a f64)> {
+    view.figures.iter().filter_map(move |(metric, of, value)| {
+        let name = match *metric {
+            "napt_entries" => format!("{device}:{of}"),
+            _ if of.is_empty() => device.to_string(),
+            _ => devices.places.keys().find(|known| known.as_str().eq_ignore_ascii_case(of))?.to_string(),
+        };
+        Some((metric, name, value))
+    })
+}
+
+/// What devices have said of themselves by traps.
+pub(crate) fn of_traps(now: Timestamp, devices: &DeviceConditions, traps: &TrapView) -> Vec<Condition> {
+    let recent = traps.last.iter().filter(|(_, at)| now.since(**at) < TRAP_SPAN);
+    let told = recent.filter_map(|((device, kind), at)| {
+        let (code, says, cause, remedy) = match kind {
+            TrapKind::AuthenticationFailure => (
+                "snmp-authentication-failure",
+                format!("somebody asks {device} by SNMP with a wrong community or password"),
+                "another monitoring system with old settings, or somebody who tries",
+                format!("find who asks in the log of {device}, and let it answer the management network only"),
+            ),
+            TrapKind::Start => (
+                "device-restarted",
+                format!("{device} has restarted"),
+                "power was lost, somebody restarted it, or it crashed",
+                format!("look at the power of {device} and at its log"),
+            ),
+            TrapKind::LinkDown | TrapKind::LinkUp | TrapKind::Other => return None,
+        };
+        let condition = condition(code, format!("device {device}"), says, &remedy, Duration::ZERO);
+        Some(Condition { subject: devices.subject(device), cause: cause.to_owned(), since: Some(*at), ..condition })
+    });
+    told.collect()
+}
+
 /// The ports of a device that a planned link ends at, by the plan's name.
 pub(crate) fn planned_ports<'a>(
     planned: &'a PlannedPorts,
@@ -79,7 +127,7 @@ pub(crate) fn planned_ports<'a>(
 ) -> impl Iterator<Item = (&'a PortRef, &'a PortReport)> {
     let of_device = planned.speeds_mbps.keys().filter(move |reference| reference.device == *device);
     of_device.filter_map(|reference| {
-        let port = view.ports.iter().find(|port| port.name.eq_ignore_ascii_case(&reference.port))?;
+        let port = view.ports.iter().find(|port| is_same_port(&port.name, &reference.port))?;
         Some((reference, port))
     })
 }
@@ -108,7 +156,7 @@ fn silent(
 }
 
 fn slow(devices: &DeviceConditions, planned: &PlannedPorts, device: &DeviceId, port: &PortReport) -> Option<Condition> {
-    let is_this = |reference: &PortRef| reference.device == *device && reference.port.eq_ignore_ascii_case(&port.name);
+    let is_this = |reference: &PortRef| reference.device == *device && is_same_port(&reference.port, &port.name);
     let (_, wanted) = planned.speeds_mbps.iter().find(|(reference, _)| is_this(reference))?;
     if !port.is_up || port.speed_mbps == 0 || port.speed_mbps >= *wanted {
         return None;

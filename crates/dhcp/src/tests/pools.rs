@@ -190,3 +190,28 @@ fn a_reservation_waits_for_its_address() {
     bench.pass(HOUR);
     assert_eq!(bench.bind(&sender(1)), attendee(10));
 }
+
+/// A client may call itself another name (option 61) with each DISCOVER: its reserved address is offered to the last one
+/// only, and nothing is remembered of the others.
+#[test]
+fn many_identifiers_of_one_reserved_client_leave_nothing() {
+    let mut settings = example();
+    settings.subnets[0].reservations = vec![Reservation {
+        client: ReservationKey::Mac(mac(1)),
+        address: attendee(12),
+        host_name: None,
+        options: Vec::new(),
+    }];
+    let mut bench = Bench::new(settings);
+    for number in 0..1_000 {
+        let identifier = format!("\0name {number}");
+        let who = Sender { client_identifier: Some(identifier.as_bytes()), ..sender(1) };
+        assert_eq!(bench.discover(&who).map(|offer| offer.yiaddr), Some(attendee(12)));
+        assert_eq!(bench.engine.bindings.clients(0), 1, "after {number}");
+    }
+    bench.engine.bindings.check_invariants();
+    bench.pass(HOUR);
+    assert_eq!(bench.engine.bindings.clients(0), 0);
+    assert_eq!(bench.bind(&sender(1)), attendee(12));
+    bench.engine.bindings.check_invariants();
+}

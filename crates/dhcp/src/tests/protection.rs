@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, time::Duration};
 
 use model::LeaseState;
 
-use super::{Bench, HOUR, SERVER, attendee, crew, example, kind, sender};
+use super::{Bench, HOUR, SERVER, attendee, crew, example, kind, mac, sender};
 use crate::{
     ClassSettings, DhcpEvent, Limits, Match, PoolSettings, Probe, ProbeSettings, Settings,
     client::{self, Request},
@@ -104,6 +104,61 @@ fn an_interface_cannot_burn_the_pool_by_declines() {
         assert_eq!((counters.declines, counters.dropped_over_limit), (want, 40 - want), "made up: {is_made_up}");
         bench.engine.bindings.check_invariants();
         bench.bind(&sender(100));
+    }
+}
+
+/// Without a relay agent, option 82 is what the client says: another one each time is no way round the cap.
+#[test]
+fn made_up_circuits_burn_no_more_of_the_pool() {
+    let mut settings =
+        Settings { limits: Limits { declines_per_circuit_per_hour: Some(2), ..Limits::default() }, ..example() };
+    settings.subnets[0].pools = vec![PoolSettings::common(attendee(10), attendee(99))];
+    for (is_made_up, want) in [(false, 2), (true, 8)] {
+        let mut bench = Bench::new(settings.clone());
+        for number in 0..40 {
+            let who = sender(if is_made_up { number } else { 0 });
+            let information = behind(&format!("port-{number}"));
+            let on_a_port = |message: Vec<u8>| with_option_82(message, &information);
+            let address = bench.send(&on_a_port(client::discover(&who, None))).unwrap().yiaddr;
+            bench.send(&on_a_port(client::decline(&who, address, SERVER)));
+        }
+        let counters = bench.engine.counters();
+        assert_eq!((counters.declines, counters.dropped_over_limit), (want, 40 - want), "made up: {is_made_up}");
+        bench.engine.bindings.check_invariants();
+    }
+    // A switch that says the port, and is no relay agent, has each port keep to its own cap.
+    let mut bench = Bench::new(settings);
+    for (number, want) in [(0, 1), (1, 2), (2, 2), (3, 2), (4, 2)] {
+        let who = sender(number);
+        let on_a_port = |message: Vec<u8>| with_option_82(message, &behind("port-1"));
+        let address = bench.send(&on_a_port(client::discover(&who, None))).unwrap().yiaddr;
+        bench.send(&on_a_port(client::decline(&who, address, SERVER)));
+        assert_eq!(bench.engine.counters().declines, want, "client {number}");
+    }
+}
+
+/// A message of a client on our own link, with option 82 at its end.
+fn with_option_82(mut message: Vec<u8>, information: &[u8]) -> Vec<u8> {
+    let end = message.iter().rposition(|&octet| octet == 255).unwrap();
+    let length = u8::try_from(information.len()).unwrap();
+    message.splice(end..=end, [&[82, length], information, &[255]].concat());
+    message
+}
+
+/// One client that goes in circles has its own rate, and takes nothing from those that come the same way.
+#[test]
+fn a_client_in_circles_stops_nobody_else() {
+    for information in [b"".to_vec(), behind("ge-0/0/7")] {
+        let mut bench = limited(Limits { packets_per_source_per_second: Some(5), ..Limits::default() });
+        let looping = client::discover(&sender(1).relayed(attendee(1), &information), None);
+        for _ in 0..50_000 {
+            bench.send(&looping);
+            bench.now = bench.now + Duration::from_micros(20);
+        }
+        let counters = bench.engine.counters();
+        // A burst of four seconds at 5 messages in a second, and what a second brings.
+        assert_eq!((counters.discovers, counters.dropped_over_rate), (24, 49_976), "{counters:?}");
+        bench.bind(&sender(2).relayed(attendee(1), &information));
     }
 }
 
@@ -273,6 +328,37 @@ fn rapid_commit_waits_for_the_probe() {
     assert_eq!(kind(bench.select(&sender(1), attendee(10))), Some(MessageType::Ack));
     assert_eq!(kind(bench.send(&discover)), Some(MessageType::Ack), "its own address now");
     assert_eq!(attendee(10), Ipv4Addr::new(198, 51, 100, 10));
+}
+
+/// Where another server is, as far as can be known: the client that took its offer says behind which port it was, and
+/// the server's machine may have had a lease of its own.
+#[test]
+fn where_a_rogue_server_may_be() {
+    let mut bench = Bench::example();
+    let port = |circuit_id: &[u8]| RelayAgentInformation {
+        circuit_id: circuit_id.to_vec(),
+        remote_id: b"sw-1".to_vec(),
+        ..RelayAgentInformation::default()
+    };
+    let (first, second) = (port(b"ge-0/0/7").encode(), port(b"ge-0/0/8").encode());
+    let rogue = Ipv4Addr::new(192, 0, 2, 66);
+    let victim = sender(1).relayed(attendee(1), &first);
+    bench.send(&client::request(&victim, Request::Selecting { address: attendee(10), server: rogue }));
+    let told = bench.events().into_iter().find_map(|event| match event {
+        DhcpEvent::ForeignServer { server, heard_from, relay, circuit_id, remote_id, .. } => {
+            Some((*server, *heard_from, *relay, circuit_id.to_vec(), remote_id.to_vec()))
+        }
+        _ => None,
+    });
+    let expected = (rogue, Some(mac(1)), attendee(1), b"ge-0/0/7".to_vec(), b"sw-1".to_vec());
+    assert_eq!(told, Some(expected));
+
+    assert_eq!(bench.engine.lease_with_port(mac(2)), None);
+    bench.bind(&sender(2));
+    assert_eq!(bench.engine.lease_with_port(mac(2)), None, "direct: no port");
+    bench.pass(Duration::from_secs(1));
+    bench.bind(&sender(2).relayed(attendee(1), &second));
+    assert_eq!(*bench.engine.lease_with_port(mac(2)).unwrap().circuit_id, *b"ge-0/0/8");
 }
 
 /// A server that goes by several names, or whose relay agent calls it by its own (RFC 5107), is no other server.

@@ -6,7 +6,7 @@ use model::LeaseState;
 
 use super::*;
 use crate::{
-    Mode,
+    Mode, Reservation, ReservationKey,
     message::{Writer, code},
 };
 
@@ -67,6 +67,44 @@ fn section_18_3_2_request_grants_what_was_advertised_and_saves_first() {
         bench.effects[..],
         [Effect::Save(_), Effect::Event(Dhcp6Event::Bound { renewed: false, .. }), Effect::Send(_)]
     ));
+}
+
+/// RFC 4704 section 6: the name that is in DNS, to clients that ask for it; the server's update, whatever was meant.
+#[test]
+fn rfc_4704_section_6_the_name_is_told() {
+    let mut bench = Bench::example();
+    let name = |message: ClientMessage| ClientMessage { host_name: Some("My Laptop!".into()), ..message };
+    let asking = |message: ClientMessage| ClientMessage { requests: vec![code::CLIENT_FQDN], ..name(message) };
+    let told = Some(b"\x03\x08mylaptop\x05event\x07example\0".to_vec());
+    let advertise = bench.send(&asking(ClientMessage::solicit(1, &duid(1), 5))).unwrap();
+    assert_eq!(advertise.option(code::CLIENT_FQDN), told, "{:?}", advertise.option(code::CLIENT_FQDN));
+    let reply = bench.send(&asking(advertise.then(MessageType::Request))).unwrap();
+    assert_eq!(reply.option(code::CLIENT_FQDN), told);
+    for silent in [name(reply.then(MessageType::Renew)), asking(reply.then(MessageType::Release))] {
+        assert_eq!(bench.send(&silent).unwrap().option(code::CLIENT_FQDN), None);
+    }
+    let information = bench.send(&asking(ClientMessage::information_request(1, &duid(1)))).unwrap();
+    assert_eq!(information.option(code::CLIENT_FQDN), None, "no lease, no name");
+}
+
+/// RFC 4704 section 6: a reserved name goes before the client's wish.
+#[test]
+fn rfc_4704_section_6_reserved_names_are_told() {
+    let mut settings = example();
+    settings.subnets[0].reservations = vec![Reservation {
+        client: ReservationKey::Duid(duid(1).0.to_vec()),
+        address: attendee(0x50),
+        host_name: model::HostName::sanitise(b"printer"),
+    }];
+    let mut bench = Bench::new(settings);
+    let wish = |message: ClientMessage| ClientMessage {
+        requests: vec![code::CLIENT_FQDN],
+        host_name: Some("noc".into()),
+        ..message
+    };
+    let advertise = bench.send(&wish(ClientMessage::solicit(1, &duid(1), 5))).unwrap();
+    let reply = bench.send(&wish(advertise.then(MessageType::Request))).unwrap();
+    assert_eq!(reply.option(code::CLIENT_FQDN), Some(b"\x03\x07printer\x05event\x07example\0".to_vec()));
 }
 
 #[test]

@@ -12,7 +12,8 @@ fn source(rig: &Rig, name: &str, qtype: &str) -> (Source, Option<Shape>) {
 fn every_source_is_named() {
     let mut rig = Rig::new(settings());
     let host = model::HostName::sanitise(b"laptop").unwrap();
-    rig.engine.set_client_name(rig.now, &host, Ipv4Addr::new(192, 0, 2, 7), rig.now + Duration::from_secs(600));
+    let address = Ipv4Addr::new(192, 0, 2, 7).into();
+    rig.engine.set_client_name(rig.now, &host, address, &NOBODY, rig.now + Duration::from_secs(600));
     let own = |origin: &str| Source::OwnZone(origin.to_owned());
     let said = |rcode, records| Some(Shape { rcode, records });
     let table = [

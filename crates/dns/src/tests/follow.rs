@@ -87,7 +87,7 @@ fn addresses_are_made_for_clients_behind_a_translator() {
     let mut rig = with_translator("64:ff9b::/96");
     let a = ask(&mut rig, udp(1), &plain("four.example.com", A));
     let address: Ipv4Addr = a.rsplit(' ').next().unwrap().parse().unwrap();
-    let made = std::net::Ipv6Addr::from_bits(0x64_ff9b << 96 | u128::from(u32::from(address)));
+    let made = Ipv6Addr::from_bits(0x64_ff9b << 96 | u128::from(u32::from(address)));
 
     let text = ask(&mut rig, v6_client(), &plain("FOUR.example.com", AAAA));
     assert!(text.starts_with("NOERROR rd ra; FOUR.example.com AAAA; = FOUR.example.com "), "{text}");

@@ -1,6 +1,6 @@
 //! Event zones, clients' names, special names: RFC 1034, 2308, 6303, 6761, 8482.
 
-use model::HostName;
+use model::{Duid, HostName, Mac};
 
 use super::*;
 
@@ -104,9 +104,9 @@ fn client_names() {
     let address = |host| Ipv4Addr::new(10, 0, 1, host);
     let expires = START + Duration::from_secs(100);
     for host in 1..=10 {
-        rig.engine.set_client_name(START, &name("iphone"), address(host), expires);
+        rig.engine.set_client_name(START, &name("iphone"), address(host).into(), &NOBODY, expires);
     }
-    rig.engine.set_client_name(START, &name("wpad"), address(20), expires);
+    rig.engine.set_client_name(START, &name("wpad"), address(20).into(), &NOBODY, expires);
     assert_eq!((rig.engine.counters().client_names, rig.engine.counters().client_names_refused), (9, 2));
     let forward = |host: &str, value: &str, ttl: u32| {
         format!("NOERROR aa rd ra; {host}.clients.event.example A; = {host}.clients.event.example {ttl} {value}")
@@ -125,8 +125,8 @@ fn client_names() {
         &format!("NOERROR aa rd ra; iphone.clients.event.example AAAA; {SOA}"),
     );
 
-    rig.engine.set_client_name(START, &name("iphone"), address(2), expires + Duration::from_secs(100));
-    rig.engine.set_client_name(START, &name("laptop"), address(1), expires);
+    rig.engine.set_client_name(START, &name("iphone"), address(2).into(), &NOBODY, expires + Duration::from_secs(100));
+    rig.engine.set_client_name(START, &name("laptop"), address(1).into(), &NOBODY, expires);
     check(rig, "laptop.clients.event.example", 1, &forward("laptop", "10.0.1.1", 60));
     assert!(rig.resolve(&plain("iphone.clients.event.example", 1)).starts_with("NXDOMAIN"));
     rig.now = expires - Duration::from_secs(7);
@@ -137,8 +137,70 @@ fn client_names() {
     rig.engine.on_deadline(expires);
     assert_eq!(rig.engine.counters().client_names, 1);
     check(rig, "iphone-2.clients.event.example", 1, &forward("iphone-2", "10.0.1.2", 60));
-    rig.engine.remove_client_name(address(2));
+    rig.engine.remove_client_name(address(2).into());
     assert!(rig.resolve(&plain("2.1.0.10.in-addr.arpa", 12)).starts_with("NXDOMAIN"));
+}
+
+/// RFC 4703 section 5.2, RFC 3596: one client has one name for both families, told by its hardware address or DUID, and
+/// others who ask for it get another. Of each family the newest address counts; what is left is still there when it ends.
+#[test]
+fn a_client_has_one_name_for_both_families() {
+    let rig = &mut Rig::new(settings());
+    let laptop = HostName::sanitise(b"laptop").unwrap();
+    let duid = |last| Some(Duid([0, 4, last].into()));
+    let mac = |last| Some(Mac([2, 0, 0x5e, 0x10, 0, last]));
+    let by_mac = ClientIdentity { mac: mac(1), duid: None };
+    let by_both = ClientIdentity { mac: mac(1), duid: duid(1) };
+    let other = ClientIdentity { mac: mac(2), duid: duid(2) };
+    let (v4, moved) = (|last| Ipv4Addr::new(10, 0, 1, last).into(), Ipv4Addr::new(10, 0, 2, 1).into());
+    let v6 = |last| Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last).into();
+    let expires = START + Duration::from_secs(1_000);
+    let soon = START + Duration::from_secs(300);
+    for (address, client) in [(v4(1), &by_mac), (v6(1), &by_both), (v4(2), &other), (v6(2), &other)] {
+        rig.engine.set_client_name(START, &laptop, address, client, expires);
+    }
+    let says = |name: &str, qtype: &str, value: &str| {
+        format!("NOERROR aa rd ra; {name}.clients.event.example {qtype}; = {name}.clients.event.example 60 {value}")
+    };
+    check(rig, "laptop.clients.event.example", 1, &says("laptop", "A", "10.0.1.1"));
+    check(rig, "laptop.clients.event.example", 28, &says("laptop", "AAAA", "2001:db8:0:1::1"));
+    check(rig, "laptop-2.clients.event.example", 1, &says("laptop-2", "A", "10.0.1.2"));
+    check(rig, "laptop-2.clients.event.example", 28, &says("laptop-2", "AAAA", "2001:db8:0:1::2"));
+    let pointer = format!("2.{}1.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", "0.".repeat(15));
+    let expected = format!("NOERROR aa rd ra; {pointer} PTR; = {pointer} 60 laptop-2.clients.event.example");
+    check(rig, &pointer, 12, &expected);
+    // It moves to another VLAN, and the old lease is still its own there.
+    rig.engine.set_client_name(START, &laptop, moved, &by_mac, soon);
+    check(rig, "laptop.clients.event.example", 1, &says("laptop", "A", "10.0.2.1"));
+    rig.now = soon;
+    rig.engine.on_deadline(soon);
+    check(rig, "laptop.clients.event.example", 1, &says("laptop", "A", "10.0.1.1"));
+    // Without its IPv4 address the name is there, and has none (RFC 2308 section 2.2).
+    rig.engine.remove_client_name(v4(1));
+    check(rig, "laptop.clients.event.example", 1, &format!("NOERROR aa rd ra; laptop.clients.event.example A; {SOA}"));
+    rig.engine.remove_client_name(v6(1));
+    assert!(rig.resolve(&plain("laptop.clients.event.example", 28)).starts_with("NXDOMAIN"));
+    // An address that goes from one client to the next of the same name takes nothing along.
+    rig.engine.set_client_name(soon, &laptop, v4(2), &by_both, expires);
+    check(rig, "laptop.clients.event.example", 1, &says("laptop", "A", "10.0.1.2"));
+    check(rig, "laptop-2.clients.event.example", 28, &says("laptop-2", "AAAA", "2001:db8:0:1::2"));
+    assert_eq!(rig.engine.counters().client_names_refused, 0);
+}
+
+/// However many addresses somebody has, a name has a bound.
+#[test]
+fn addresses_of_a_name_are_bounded() {
+    let rig = &mut Rig::new(settings());
+    let laptop = HostName::sanitise(b"laptop").unwrap();
+    let client = ClientIdentity { mac: Some(Mac([2, 0, 0x5e, 0x10, 0, 1])), duid: None };
+    for last in 0..200 {
+        let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last).into();
+        rig.engine.set_client_name(START, &laptop, address, &client, START + Duration::from_secs(1_000));
+    }
+    assert_eq!(
+        (rig.engine.counters().client_names, rig.engine.counters().client_names_refused),
+        (9 * 16, 200 - 9 * 16)
+    );
 }
 
 #[test]
@@ -146,7 +208,7 @@ fn planned_names_win_and_domains_outside_zones_become_zones() {
     let expires = START + Duration::from_secs(100);
     let name = HostName::sanitise(b"sw-4f-1").unwrap();
     let mut shared = Rig::new(Settings { client_names_zone: Some("event.example".into()), ..settings() });
-    shared.engine.set_client_name(START, &name, Ipv4Addr::new(10, 0, 1, 1), expires);
+    shared.engine.set_client_name(START, &name, Ipv4Addr::new(10, 0, 1, 1).into(), &NOBODY, expires);
     assert!(shared.resolve(&plain("sw-4f-1.event.example", 1)).ends_with("300 10.0.0.41"));
     assert_eq!(shared.engine.counters().client_names_refused, 1);
 
@@ -155,7 +217,7 @@ fn planned_names_win_and_domains_outside_zones_become_zones() {
     // An address outside our reverse zones: what an upstream said about it before must not hide the name.
     let query = plain("1.9.0.203.in-addr.arpa", 12);
     assert!(apart.resolve(&query).starts_with("NOERROR rd ra; 1.9.0.203.in-addr.arpa PTR; ~"));
-    apart.engine.set_client_name(START, &name, Ipv4Addr::new(203, 0, 9, 1), expires);
+    apart.engine.set_client_name(START, &name, Ipv4Addr::new(203, 0, 9, 1).into(), &NOBODY, expires);
     assert!(apart.resolve(&plain("sw-4f-1.guests.example", 1)).ends_with("60 203.0.9.1"));
     assert!(apart.resolve(&query).ends_with("60 sw-4f-1.guests.example"));
 }
@@ -197,7 +259,7 @@ fn zones_can_be_replaced() {
     let mut rig = Rig::new(settings());
     let host = HostName::sanitise(b"laptop").unwrap();
     let address = Ipv4Addr::new(10, 0, 0, 77);
-    rig.engine.set_client_name(rig.now, &host, address, rig.now + Duration::from_secs(600));
+    rig.engine.set_client_name(rig.now, &host, address.into(), &NOBODY, rig.now + Duration::from_secs(600));
     let before = rig.resolve(&plain("www.example.com", client::TYPE_A));
     let mut changed = settings();
     changed.zones[0].records.retain(|record| record.name != "sw-4f-1.event.example");

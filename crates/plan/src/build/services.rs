@@ -75,6 +75,7 @@ impl Build {
             ping: ping.is_none_or(|ping| ping.value),
             snmp: self.snmp(table.and_then(|table| table.watch.as_ref()?.snmp.as_ref())),
             feeds: self.feeds(table.and_then(|table| table.feeds.as_ref())),
+            flows: self.flows(table.and_then(|table| table.flows.as_ref()), devices),
             at: table.map_or_else(|| Place::file("event.toml"), |table| table.here.clone()),
         }
     }
@@ -99,7 +100,8 @@ impl Build {
         {
             self.problems.add(&stated.at, "`interval` is not within 5 s and 10 min", "write `interval = \"10s\"`");
         }
-        Some(Snmp { credentials, interval })
+        let traps = table.traps.as_ref().map(|address| address.value);
+        Some(Snmp { credentials, interval, traps })
     }
 
     fn telemetry(&mut self, table: Option<&ServicesTable>) -> u64 {
@@ -262,6 +264,7 @@ impl Build {
             dns_https,
             syslog: one("syslog", listen.and_then(|listen| listen.syslog.as_ref()), 514),
             syslog_tls,
+            flows: listen.and_then(|listen| listen.flows.as_ref()).map(values).unwrap_or_default(),
             http: one("http", listen.and_then(|listen| listen.http.as_ref()), 8080),
         }
     }

@@ -458,6 +458,20 @@ shape! {
         watch: Option<WatchTable>,
         /// Who else is given the figures and the log.
         feeds: Option<FeedsTable>,
+        /// Flows that routers and switches export.
+        flows: Option<FlowsTable>,
+    }
+}
+
+shape! {
+    /// Flows (NetFlow, IPFIX, sFlow) that are counted where `listen.flows` says.
+    FlowsTable {
+        /// Devices whose flows are counted, best those that each packet crosses once. Default: every device with an address.
+        exporters: Option<Many<Text>>,
+        /// Prefixes from which other exporters are counted as well. Default: none.
+        allow: Option<Many<Network>>,
+        /// Devices that send the event's own stream. Default: none.
+        streamers: Option<Many<Text>>,
     }
 }
 
@@ -546,6 +560,8 @@ shape! {
         privacy: Option<At<Secret>>,
         /// Time between polls of a device, 5s to 10m. Default: 10s.
         interval: Option<At<Duration>>,
+        /// Where traps and informs are taken, e.g. `0.0.0.0:162`. Default: nowhere.
+        traps: Option<At<SocketAddr>>,
     }
 }
 
@@ -618,6 +634,8 @@ shape! {
         syslog: Option<Many<SocketAddr>>,
         /// Syslog over TLS. Default: 0.0.0.0:6514 when there is a certificate.
         syslog_tls: Option<Many<SocketAddr>>,
+        /// NetFlow, IPFIX and sFlow over UDP, e.g. 0.0.0.0:2055. Default: nowhere.
+        flows: Option<Many<SocketAddr>>,
         /// The web page and `/metrics`. Default: 0.0.0.0:8080.
         http: Option<Many<SocketAddr>>,
     }

@@ -7,14 +7,12 @@ use std::{
 
 use arrow_array::{
     Array, ArrayRef, BinaryArray, Float64Array, RecordBatch, StringArray, TimestampNanosecondArray, UInt8Array,
-    builder::{BinaryBuilder, Float64Builder, StringBuilder, TimestampNanosecondBuilder, UInt8Builder},
+    builder::{BinaryBuilder, Float64Builder, Int64Builder, StringBuilder, TimestampNanosecondBuilder, UInt8Builder},
     cast::AsArray as _,
     types::{Float64Type, TimestampNanosecondType, UInt8Type},
 };
 use arrow_schema::{ArrowError, DataType, Field, Schema, TimeUnit};
-use model::{Facility, LogRecord, LogSeverity, Sample, Timestamp, Transport};
-
-use super::record::RingLine;
+use model::{Facility, LogRecord, LogRef, LogSeverity, Sample, Timestamp, Transport};
 
 fn utc() -> DataType {
     DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))
@@ -25,8 +23,16 @@ fn schema(columns: &[(&str, DataType, bool)]) -> Arc<Schema> {
     Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
+/// Rows turned into columns at a time: few enough that they stay in the processor's cache until they are encoded.
+pub(super) const BATCH_ROWS: usize = 1 << 10;
+
 /// Builds the columns of log lines: `received`, `source`, `transport`, `facility`, `severity`, `host`, `app`,
-/// `device_time`, `message`, `raw`.
+/// `device_time`, `header`, `message`, `tail`, `raw`.
+///
+/// What was received is `header`, `message` and `tail` one after the other, and `raw` is null, so that no octet is kept
+/// twice; where that is not so (a line that is no UTF-8, a count of repeats), `raw` has it, and `header` and `tail` are
+/// empty. Sealed files have `position` as well, see [`position_number`]. Older files have `raw` always and neither of
+/// `header`, `tail` and `position`.
 pub(super) struct LogColumns {
     schema: Arc<Schema>,
     received: TimestampNanosecondBuilder,
@@ -39,25 +45,58 @@ pub(super) struct LogColumns {
     host: StringBuilder,
     app: StringBuilder,
     device_time: TimestampNanosecondBuilder,
+    header: StringBuilder,
     message: StringBuilder,
+    tail: StringBuilder,
     raw: BinaryBuilder,
+    /// Of sealed lines.
+    position: Option<Int64Builder>,
 }
 
+/// Where a line was in the ring, as one number: segment and line of it, as long as both are not absurd.
+pub(super) fn position_number(sequence: u64, row: u64) -> i64 {
+    i64::try_from(sequence << 32 | row & 0xffff_ffff).unwrap_or(i64::MAX)
+}
+
+/// Segment and line.
+pub(super) fn of_position_number(number: i64) -> (u64, u64) {
+    let number = number.unsigned_abs();
+    (number >> 32, number & 0xffff_ffff)
+}
+
+type Column = (&'static str, fn() -> DataType, bool);
+
 impl LogColumns {
+    const COLUMNS: [Column; 12] = [
+        ("received", utc, false),
+        ("source", || DataType::Utf8, false),
+        ("transport", || DataType::Utf8, false),
+        ("facility", || DataType::UInt8, true),
+        ("severity", || DataType::UInt8, true),
+        ("host", || DataType::Utf8, false),
+        ("app", || DataType::Utf8, false),
+        ("device_time", utc, true),
+        ("header", || DataType::Utf8, false),
+        ("message", || DataType::Utf8, false),
+        ("tail", || DataType::Utf8, false),
+        ("raw", || DataType::Binary, true),
+    ];
+
+    /// Lines without a place, for whoever takes them elsewhere.
     pub(super) fn new() -> Self {
+        Self::of(false)
+    }
+
+    /// Lines with the place that they had in the ring.
+    pub(super) fn with_position() -> Self {
+        Self::of(true)
+    }
+
+    fn of(has_position: bool) -> Self {
+        let position = has_position.then_some(("position", DataType::Int64, false));
+        let columns = Self::COLUMNS.iter().map(|(name, kind, is_null)| (*name, kind(), *is_null)).chain(position);
         Self {
-            schema: schema(&[
-                ("received", utc(), false),
-                ("source", DataType::Utf8, false),
-                ("transport", DataType::Utf8, false),
-                ("facility", DataType::UInt8, true),
-                ("severity", DataType::UInt8, true),
-                ("host", DataType::Utf8, false),
-                ("app", DataType::Utf8, false),
-                ("device_time", utc(), true),
-                ("message", DataType::Utf8, false),
-                ("raw", DataType::Binary, false),
-            ]),
+            schema: schema(&columns.collect::<Vec<_>>()),
             received: TimestampNanosecondBuilder::new().with_timezone("UTC"),
             source: StringBuilder::new(),
             last_source: None,
@@ -67,8 +106,11 @@ impl LogColumns {
             host: StringBuilder::new(),
             app: StringBuilder::new(),
             device_time: TimestampNanosecondBuilder::new().with_timezone("UTC"),
+            header: StringBuilder::new(),
             message: StringBuilder::new(),
+            tail: StringBuilder::new(),
             raw: BinaryBuilder::new(),
+            position: has_position.then(Int64Builder::new),
         }
     }
 
@@ -76,7 +118,7 @@ impl LogColumns {
         Arc::clone(&self.schema)
     }
 
-    pub(super) fn push(&mut self, log: &RingLine<'_>) {
+    pub(super) fn push(&mut self, log: &LogRef<'_>) {
         self.received.append_value(log.received.as_nanos());
         if self.last_source.as_ref().is_none_or(|(source, _)| *source != log.source) {
             self.last_source = Some((log.source, log.source.to_string()));
@@ -89,11 +131,23 @@ impl LogColumns {
         self.app.append_value(&log.app);
         self.device_time.append_option(log.device_time.map(Timestamp::as_nanos));
         self.message.append_value(&log.message);
-        self.raw.append_value(log.raw);
+        let around = around_message(log.raw, &log.message);
+        let (header, tail) = around.unwrap_or_default();
+        self.header.append_value(header);
+        self.tail.append_value(tail);
+        self.raw.append_option(around.is_none().then_some(log.raw));
+    }
+
+    /// The same for a line with a place.
+    pub(super) fn push_at(&mut self, log: &LogRef<'_>, (sequence, row): (u64, u64)) {
+        self.push(log);
+        if let Some(position) = &mut self.position {
+            position.append_value(position_number(sequence, row));
+        }
     }
 
     pub(super) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             Arc::new(self.received.finish()),
             Arc::new(self.source.finish()),
             Arc::new(self.transport.finish()),
@@ -102,11 +156,28 @@ impl LogColumns {
             Arc::new(self.host.finish()),
             Arc::new(self.app.finish()),
             Arc::new(self.device_time.finish()),
+            Arc::new(self.header.finish()),
             Arc::new(self.message.finish()),
+            Arc::new(self.tail.finish()),
             Arc::new(self.raw.finish()),
         ];
+        columns.extend(self.position.as_mut().map(|position| Arc::new(position.finish()) as ArrayRef));
         RecordBatch::try_new(self.schema(), columns)
     }
+}
+
+/// What stands before `message` in `raw`, and the ends of line behind it; `None` when it is not there as it is.
+fn around_message<'r>(raw: &'r [u8], message: &str) -> Option<(&'r str, &'r str)> {
+    let message = message.as_bytes();
+    let (header, tail) = match raw.strip_suffix(message) {
+        Some(header) => (header, &[][..]),
+        None => {
+            let is_text = |octet: &u8| !matches!(octet, 0 | b'\n' | b'\r');
+            let (text, tail) = raw.split_at(raw.iter().rposition(is_text)? + 1);
+            (text.strip_suffix(message)?, tail)
+        }
+    };
+    Some((str::from_utf8(header).ok()?, str::from_utf8(tail).ok()?))
 }
 
 /// The columns of a batch of log lines, borrowed.
@@ -119,8 +190,53 @@ pub(super) struct LogRows<'a> {
     pub(super) host: &'a StringArray,
     app: &'a StringArray,
     device_time: &'a TimestampNanosecondArray,
-    pub(super) message: &'a StringArray,
-    pub(super) raw: &'a BinaryArray,
+    message: &'a StringArray,
+    texts: Texts<'a>,
+}
+
+/// The columns that hold what was received, borrowed.
+pub(super) struct Texts<'a> {
+    header: Option<&'a StringArray>,
+    message: &'a StringArray,
+    tail: Option<&'a StringArray>,
+    raw: &'a BinaryArray,
+}
+
+impl<'a> Texts<'a> {
+    /// The columns needed, those of which a file has.
+    pub(super) const COLUMNS: [&'static str; 4] = ["header", "message", "tail", "raw"];
+
+    /// `None` when a column is missing or of another type.
+    pub(super) fn of(batch: &'a RecordBatch) -> Option<Self> {
+        let optional = |name| batch.column_by_name(name).map(|column| column.as_string_opt());
+        let (header, tail) = (optional("header"), optional("tail"));
+        Some(Self {
+            header: if let Some(column) = header { Some(column?) } else { None },
+            message: batch.column_by_name("message")?.as_string_opt()?,
+            tail: if let Some(column) = tail { Some(column?) } else { None },
+            raw: batch.column_by_name("raw")?.as_binary_opt()?,
+        })
+    }
+
+    /// Appends what was received.
+    fn push_raw(&self, row: usize, octets: &mut Vec<u8>) {
+        if self.raw.is_valid(row) {
+            octets.extend_from_slice(self.raw.value(row));
+            return;
+        }
+        octets.extend_from_slice(self.header.map_or("", |header| header.value(row)).as_bytes());
+        octets.extend_from_slice(self.message.value(row).as_bytes());
+        octets.extend_from_slice(self.tail.map_or("", |tail| tail.value(row)).as_bytes());
+    }
+
+    /// Appends what text is looked for in: what was received, which holds the message; a line of our own has only that.
+    pub(super) fn push_searched(&self, row: usize, octets: &mut Vec<u8>) {
+        if self.raw.is_valid(row) && self.raw.value(row).is_empty() {
+            octets.extend_from_slice(self.message.value(row).as_bytes());
+        } else {
+            self.push_raw(row, octets);
+        }
+    }
 }
 
 impl<'a> LogRows<'a> {
@@ -137,7 +253,7 @@ impl<'a> LogRows<'a> {
             app: column("app")?.as_string_opt()?,
             device_time: column("device_time")?.as_primitive_opt::<TimestampNanosecondType>()?,
             message: column("message")?.as_string_opt()?,
-            raw: column("raw")?.as_binary_opt()?,
+            texts: Texts::of(batch)?,
         })
     }
 
@@ -146,6 +262,8 @@ impl<'a> LogRows<'a> {
     }
 
     pub(super) fn record(&self, row: usize) -> LogRecord {
+        let mut raw = Vec::new();
+        self.texts.push_raw(row, &mut raw);
         let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         LogRecord {
             received: Timestamp::from_nanos(self.received.value(row)),
@@ -157,7 +275,7 @@ impl<'a> LogRows<'a> {
             app: self.app.value(row).to_owned(),
             device_time: self.device_time.is_valid(row).then(|| Timestamp::from_nanos(self.device_time.value(row))),
             message: self.message.value(row).to_owned(),
-            raw: self.raw.value(row).to_vec(),
+            raw,
         }
     }
 }
@@ -261,5 +379,51 @@ fn transport_of(name: &str) -> Transport {
         "tcp" => Transport::Tcp,
         "tls" => Transport::Tls,
         _ => Transport::Internal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::LogRecord;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::telemetry::record::tests::any_log;
+
+    #[test]
+    fn what_was_received_is_kept_once() {
+        for (raw, message, want) in [
+            (&b"<30>h app: hello"[..], "hello", Some(("<30>h app: ", ""))),
+            (b"<30>h app: hello\n\0", "hello", Some(("<30>h app: ", "\n\0"))),
+            (b"hello", "hello", Some(("", ""))),
+            (b"<30>app:", "", Some(("<30>app:", ""))),
+            (b"", "", Some(("", ""))),
+            // A count of repeats, and what is no UTF-8.
+            (b"", "hello", None),
+            (b"<30>\xff hello", "hello", None),
+            (b"<30>hell\xff", "hell\u{fffd}", None),
+            (b"\n\n", "hello", None),
+        ] {
+            assert_eq!(around_message(raw, message), want, "{message}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_read_back(logs in prop::collection::vec((any_log(), "[\0\n\r]{0,3}"), 0..20)) {
+            let logs: Vec<LogRecord> = logs
+                .into_iter()
+                .map(|(mut log, tail)| {
+                    log.raw.extend_from_slice(tail.as_bytes());
+                    log
+                })
+                .collect();
+            let mut columns = LogColumns::new();
+            logs.iter().for_each(|log| columns.push(&log.into()));
+            let batch = columns.finish().unwrap();
+            let rows = LogRows::of(&batch).unwrap();
+            let read: Vec<_> = (0..logs.len()).map(|row| rows.record(row)).collect();
+            prop_assert_eq!(read, logs);
+        }
     }
 }

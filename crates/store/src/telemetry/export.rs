@@ -2,18 +2,14 @@
 
 use std::{borrow::Cow, io, io::Write};
 
-use model::{LogRecord, LogSeverity, Transport};
+use model::{LogRecord, LogRef, LogSeverity, Transport};
 use parquet::arrow::ArrowWriter;
 use serde::Serialize;
 
-use super::record::RingLine;
 use super::{
-    columns::LogColumns,
+    columns::{BATCH_ROWS, LogColumns},
     seal::{io_error, properties},
 };
-
-/// Rows turned into columns at a time.
-const BATCH_ROWS: usize = 8 << 10;
 
 /// How lines are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -96,7 +92,7 @@ impl<W: Write + Send> LogExport<W> {
                 if *is_array { Ok(()) } else { out.write_all(b"\n") }
             }
             Form::Parquet { writer, columns, rows } => {
-                columns.push(&RingLine::of(log));
+                columns.push(&LogRef::from(log));
                 *rows += 1;
                 if *rows < BATCH_ROWS {
                     return Ok(());

@@ -37,7 +37,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     record::{self, Record},
-    seal::{Paths, SealedFile, sealed_files},
+    seal::{HOUR_OCTETS, Paths, SealedFile, sealed_files},
 };
 use crate::segment::{self, Kind, read_file, scan, segment_path};
 use best::Best;
@@ -204,14 +204,37 @@ pub fn search_logs(path: &Path, query: &LogQuery) -> Result<Vec<LogRecord>, Quer
 /// As [`search_logs`], with the place of each line.
 pub fn search_lines(path: &Path, query: &LogQuery) -> Result<Vec<LogLine>, QueryError> {
     let filter = Filter::compile(query)?;
-    let stored = Stored::open(path, true)?;
+    again_if_joined(path, true, |stored| search_stored(path, query, &filter, stored))
+}
+
+/// How often is begun anew because files were joined, or removed by the quota, on the way.
+const ATTEMPTS_MAX: usize = 3;
+
+/// Does `work` on what is stored now; again when one of its files has gone meanwhile, for then what it held is in
+/// another.
+fn again_if_joined<T>(
+    path: &Path,
+    is_log: bool,
+    work: impl Fn(&Stored) -> Result<T, QueryError>,
+) -> Result<T, QueryError> {
+    for _ in 1..ATTEMPTS_MAX {
+        let stored = Stored::open(path, is_log)?;
+        let result = work(&stored)?;
+        if stored.sealed.iter().all(|file| file.path.exists()) {
+            return Ok(result);
+        }
+    }
+    work(&Stored::open(path, is_log)?)
+}
+
+fn search_stored(path: &Path, query: &LogQuery, filter: &Filter, stored: &Stored) -> Result<Vec<LogLine>, QueryError> {
     let best = Best::new(query.limit, query.newest_first);
-    let sources = stored.sources(&filter, query.newest_first);
+    let sources = stored.sources(filter, query.newest_first);
     in_parallel(&sources, query, |source, is_stopped| match source {
-        Source::Live(sequence, file) => search_live(path, *sequence, file, &filter, &best),
+        Source::Live(sequence, file) => search_live(path, *sequence, file, filter, &best),
         Source::Sealed(file) if !best.may_want(earliest(file), latest(file)) => Ok(()),
         Source::Sealed(file) => match Sealed::open(file)? {
-            Some(sealed) => sealed.search(&filter, &best, query.newest_first, is_stopped),
+            Some(sealed) => sealed.search(filter, &best, query.newest_first, is_stopped),
             None => Ok(()),
         },
     })?;
@@ -221,17 +244,20 @@ pub fn search_lines(path: &Path, query: &LogQuery) -> Result<Vec<LogLine>, Query
 /// How many log lines `query` matches; its limit does not count.
 pub fn count_logs(path: &Path, query: &LogQuery) -> Result<u64, QueryError> {
     let filter = Filter::compile(query)?;
-    let stored = Stored::open(path, true)?;
+    again_if_joined(path, true, |stored| count_stored(path, query, &filter, stored))
+}
+
+fn count_stored(path: &Path, query: &LogQuery, filter: &Filter, stored: &Stored) -> Result<u64, QueryError> {
     let count = AtomicU64::new(0);
-    in_parallel(&stored.sources(&filter, true), query, |source, is_stopped| {
+    in_parallel(&stored.sources(filter, true), query, |source, is_stopped| {
         let found = match source {
             Source::Live(sequence, file) => {
                 let mut found = 0;
-                each_live(path, *sequence, file, &filter, |_, _| found += 1)?;
+                each_live(path, *sequence, file, filter, |_, _| found += 1)?;
                 found
             }
             Source::Sealed(file) => match Sealed::open(file)? {
-                Some(sealed) => sealed.count(&filter, is_stopped)?,
+                Some(sealed) => sealed.count(filter, is_stopped)?,
                 None => 0,
             },
         };
@@ -280,7 +306,7 @@ impl Stored {
         let taken: BTreeSet<u64> = live.iter().map(|(sequence, _)| *sequence).collect();
         let dir = if is_log { &paths.log } else { &paths.sample };
         let mut sealed = at(dir, sealed_files(dir, is_log))?;
-        sealed.retain(|file| !taken.contains(&file.sequence));
+        sealed.retain(|file| taken.range(file.sequence..=file.last).next().is_none());
         Ok(Self { live, sealed })
     }
 
@@ -298,20 +324,22 @@ impl Stored {
 }
 
 /// Lines of a sealed file are at most a day and an hour away from the hour in its name: a segment takes records of its
-/// hour, and late ones of a day.
+/// hour, and late ones of a day. Files are joined within a day.
 const SPAN_SECS: i64 = 25 * 3_600;
+const DAY_SECS: i64 = 24 * 3_600;
 
 fn earliest(file: &SealedFile) -> Timestamp {
     named_hour(file).map_or(Timestamp::from_nanos(i64::MIN), |secs| Timestamp::from_secs(secs - SPAN_SECS))
 }
 
 fn latest(file: &SealedFile) -> Timestamp {
-    named_hour(file).map_or(Timestamp::from_nanos(i64::MAX), |secs| Timestamp::from_secs(secs + SPAN_SECS))
+    let span = if file.last > file.sequence { SPAN_SECS + DAY_SECS } else { SPAN_SECS };
+    named_hour(file).map_or(Timestamp::from_nanos(i64::MAX), |secs| Timestamp::from_secs(secs + span))
 }
 
 /// The hour in the name, as seconds since 1970; `None` where there is none.
-fn named_hour(file: &SealedFile) -> Option<i64> {
-    let (hour, _) = file.path.file_stem()?.to_str()?.rsplit_once('-')?;
+pub(super) fn named_hour(file: &SealedFile) -> Option<i64> {
+    let hour = file.path.file_stem()?.to_str()?.get(..HOUR_OCTETS)?;
     let time: jiff::civil::DateTime = format!("{hour}:00:00").parse().ok()?;
     let secs = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
     // Times that nanoseconds cannot tell are not compared.
@@ -396,24 +424,17 @@ fn fetch_records(
     found: Vec<(LogPosition, Option<LogRecord>)>,
     query: &LogQuery,
 ) -> Result<Vec<LogLine>, QueryError> {
-    let mut missing: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-    for (position, log) in &found {
-        if log.is_none() {
-            missing.entry(position.sequence).or_default().push(position.row);
-        }
-    }
-    missing.values_mut().for_each(|rows| rows.sort_unstable());
-    let sources: Vec<_> =
-        files.iter().filter(|file| missing.contains_key(&file.sequence)).map(Source::Sealed).collect();
+    let missing: BTreeSet<(u64, u64)> =
+        found.iter().filter(|(_, log)| log.is_none()).map(|(at, _)| (at.sequence, at.row)).collect();
+    let holds = |file: &&SealedFile| missing.range((file.sequence, 0)..=(file.last, u64::MAX)).next().is_some();
+    let sources: Vec<_> = files.iter().filter(holds).map(Source::Sealed).collect();
     let fetched = Mutex::new(BTreeMap::new());
     in_parallel(&sources, query, |source, _| {
         let Source::Sealed(file) = source else { return Ok(()) };
-        let Some(rows) = missing.get(&file.sequence) else { return Ok(()) };
-        // Removed by the quota since it was searched: its lines are gone.
+        // Removed since it was searched: its lines are gone, or elsewhere.
         let Some(sealed) = Sealed::open(file)? else { return Ok(()) };
-        let records = sealed.records(rows)?;
-        let mut fetched = fetched.lock().unwrap_or_else(PoisonError::into_inner);
-        fetched.extend(rows.iter().zip(records).map(|(row, log)| ((file.sequence, *row), log)));
+        let records = sealed.records(&missing)?;
+        fetched.lock().unwrap_or_else(PoisonError::into_inner).extend(records);
         Ok(())
     })?;
     let mut fetched = fetched.into_inner().unwrap_or_else(PoisonError::into_inner);

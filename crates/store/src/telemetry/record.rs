@@ -3,7 +3,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use model::{Facility, LogRecord, LogSeverity, Sample, Timestamp, Transport};
+use model::{Facility, LogRecord, LogRef, LogSeverity, Sample, Timestamp, Transport};
 
 use crate::octets::{Fields, put_long, put_short};
 
@@ -20,55 +20,8 @@ pub(super) enum Record {
     Sample(Sample),
 }
 
-/// A log line as it lies in the ring; sealing copies it once, into its columns.
-pub(super) struct RingLine<'a> {
-    pub(super) received: Timestamp,
-    pub(super) source: SocketAddr,
-    pub(super) transport: Transport,
-    pub(super) facility: Option<Facility>,
-    pub(super) severity: Option<LogSeverity>,
-    pub(super) host: Cow<'a, str>,
-    pub(super) app: Cow<'a, str>,
-    pub(super) device_time: Option<Timestamp>,
-    pub(super) message: Cow<'a, str>,
-    pub(super) raw: &'a [u8],
-}
-
-impl<'a> RingLine<'a> {
-    /// A record as such a line, for columns that are filled from records.
-    pub(super) fn of(log: &'a LogRecord) -> Self {
-        Self {
-            received: log.received,
-            source: log.source,
-            transport: log.transport,
-            facility: log.facility,
-            severity: log.severity,
-            host: Cow::Borrowed(&log.host),
-            app: Cow::Borrowed(&log.app),
-            device_time: log.device_time,
-            message: Cow::Borrowed(&log.message),
-            raw: &log.raw,
-        }
-    }
-
-    fn into_record(self) -> LogRecord {
-        LogRecord {
-            received: self.received,
-            source: self.source,
-            transport: self.transport,
-            facility: self.facility,
-            severity: self.severity,
-            host: self.host.into_owned(),
-            app: self.app.into_owned(),
-            device_time: self.device_time,
-            message: self.message.into_owned(),
-            raw: self.raw.to_vec(),
-        }
-    }
-}
-
 /// Appends a log line as octets. The message is mostly the end of the raw line, and then written as its length only.
-pub(super) fn encode_log(log: &LogRecord, buffer: &mut Vec<u8>) {
+pub(super) fn encode_log(log: &LogRef<'_>, buffer: &mut Vec<u8>) {
     buffer.push(LOG);
     buffer.extend_from_slice(&log.received.as_nanos().to_le_bytes());
     match log.source.ip() {
@@ -94,7 +47,7 @@ pub(super) fn encode_log(log: &LogRecord, buffer: &mut Vec<u8>) {
     buffer.extend_from_slice(&log.device_time.unwrap_or_default().as_nanos().to_le_bytes());
     put_short(buffer, log.host.as_bytes());
     put_short(buffer, log.app.as_bytes());
-    put_long(buffer, &log.raw, TEXT_OCTETS_MAX);
+    put_long(buffer, log.raw, TEXT_OCTETS_MAX);
     let is_end_of_raw = log.raw.len() <= TEXT_OCTETS_MAX as usize && log.raw.ends_with(log.message.as_bytes());
     buffer.push(u8::from(is_end_of_raw));
     if is_end_of_raw {
@@ -117,7 +70,7 @@ pub(super) fn encode_sample(sample: &Sample, buffer: &mut Vec<u8>) {
 pub(super) fn decode(payload: &[u8]) -> Option<Record> {
     let mut fields = Fields(payload);
     match fields.u8()? {
-        LOG => decode_log(fields).map(|line| Record::Log(line.into_record())),
+        LOG => decode_log(fields).map(|line| Record::Log(line.into())),
         SAMPLE => Some(Record::Sample(Sample {
             at: Timestamp::from_nanos(fields.i64()?),
             value: fields.f64()?,
@@ -129,9 +82,15 @@ pub(super) fn decode(payload: &[u8]) -> Option<Record> {
 }
 
 /// The log line in a payload; `None` for anything else.
-pub(super) fn decode_line(payload: &[u8]) -> Option<RingLine<'_>> {
+pub(super) fn decode_line(payload: &[u8]) -> Option<LogRef<'_>> {
     let mut fields = Fields(payload);
     if fields.u8()? == LOG { decode_log(fields) } else { None }
+}
+
+/// When the log line in a payload of ours was received.
+pub(super) fn time_of_log(payload: &[u8]) -> Timestamp {
+    let nanos = Fields(payload.get(1..).unwrap_or_default()).i64();
+    Timestamp::from_nanos(nanos.unwrap_or(0))
 }
 
 /// True for a log line, false for a sample, without decoding it.
@@ -143,7 +102,7 @@ pub(super) fn is_log(payload: &[u8]) -> Option<bool> {
     }
 }
 
-fn decode_log(mut fields: Fields<'_>) -> Option<RingLine<'_>> {
+fn decode_log(mut fields: Fields<'_>) -> Option<LogRef<'_>> {
     let received = Timestamp::from_nanos(fields.i64()?);
     let address = match fields.u8()? {
         4 => IpAddr::from(fields.array::<4>()?),
@@ -170,7 +129,7 @@ fn decode_log(mut fields: Fields<'_>) -> Option<RingLine<'_>> {
         _ => text(&raw[raw.len().checked_sub(usize::try_from(fields.u32()?).ok()?)?..]),
     };
     let device_time = is_dated.then_some(device_time);
-    Some(RingLine { received, source, transport, facility, severity, host, app, device_time, message, raw })
+    Some(LogRef { received, source, transport, facility, severity, host, app, device_time, message, raw })
 }
 
 fn text(octets: &[u8]) -> Cow<'_, str> {
@@ -219,7 +178,7 @@ pub(super) mod tests {
         #[test]
         fn logs_are_read_back(log in any_log()) {
             let mut buffer = Vec::new();
-            encode_log(&log, &mut buffer);
+            encode_log(&LogRef::from(&log), &mut buffer);
             prop_assert_eq!(is_log(&buffer), Some(true));
             prop_assert_eq!(decode(&buffer), Some(Record::Log(log)));
         }

@@ -4,15 +4,32 @@ use std::{
     thread::{self, JoinHandle},
 };
 
-use super::seal::{Paths, SealedFile, seal};
+use super::{
+    join::join,
+    seal::{Paths, SealedFile, seal},
+};
 
-/// A segment and what became of it.
-pub(super) type Outcome = (u64, io::Result<Vec<SealedFile>>);
+/// What there is to do.
+pub(super) enum Job {
+    /// A segment is to be sealed.
+    Seal(u64),
+    /// Files are to be joined.
+    Join(Vec<SealedFile>),
+}
 
-/// Seals one segment at a time on a thread of its own, so that compressing never holds up receiving.
+/// What became of it.
+pub(super) enum Outcome {
+    /// The files of a segment.
+    Sealed(u64, io::Result<Vec<SealedFile>>),
+    /// The file that several were joined into.
+    Joined(Vec<SealedFile>, io::Result<SealedFile>),
+}
+
+/// Seals one segment, or joins some files, at a time on a thread of its own, so that compressing never holds up
+/// receiving.
 #[derive(Debug)]
 pub(super) struct Sealer {
-    jobs: Option<SyncSender<u64>>,
+    jobs: Option<SyncSender<Job>>,
     outcomes: Receiver<Outcome>,
     is_busy: bool,
     thread: Option<JoinHandle<()>>,
@@ -20,11 +37,18 @@ pub(super) struct Sealer {
 
 impl Sealer {
     pub(super) fn spawn(paths: Paths) -> io::Result<Self> {
-        let (jobs, jobs_received) = sync_channel::<u64>(1);
+        let (jobs, jobs_received) = sync_channel::<Job>(1);
         let (outcomes_sent, outcomes) = sync_channel(1);
         let thread = thread::Builder::new().name("telemetry-sealer".to_owned()).spawn(move || {
-            for sequence in jobs_received {
-                if outcomes_sent.send((sequence, seal(&paths, sequence))).is_err() {
+            for job in jobs_received {
+                let outcome = match job {
+                    Job::Seal(sequence) => Outcome::Sealed(sequence, seal(&paths, sequence)),
+                    Job::Join(files) => {
+                        let joined = join(&paths, &files);
+                        Outcome::Joined(files, joined)
+                    }
+                };
+                if outcomes_sent.send(outcome).is_err() {
                     return;
                 }
             }
@@ -32,10 +56,10 @@ impl Sealer {
         Ok(Self { jobs: Some(jobs), outcomes, is_busy: false, thread: Some(thread) })
     }
 
-    /// Begins to seal; only while not busy.
-    pub(super) fn seal(&mut self, sequence: u64) {
+    /// Begins a job; only while not busy.
+    pub(super) fn begin(&mut self, job: Job) {
         if let Some(jobs) = &self.jobs {
-            self.is_busy = jobs.try_send(sequence).is_ok();
+            self.is_busy = jobs.try_send(job).is_ok();
         }
     }
 
@@ -53,7 +77,7 @@ impl Sealer {
         }
     }
 
-    /// Waits for the segment being sealed.
+    /// Waits for the job that was begun.
     pub(super) fn wait_outcome(&mut self) -> Option<Outcome> {
         self.is_busy = false;
         self.outcomes.recv().ok()

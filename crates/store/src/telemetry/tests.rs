@@ -160,7 +160,8 @@ fn a_kill_keeps_what_was_synced_once() {
     telemetry.seal_all(Timestamp::EPOCH).unwrap();
     assert_eq!(search_logs(temp.path(), &all()).unwrap(), logs);
     assert_eq!(read_samples(temp.path(), None, None, None).unwrap().len(), 1);
-    assert_eq!(telemetry.status().sealed_files, 2);
+    // Debug lines are in a file of their own.
+    assert_eq!(telemetry.status().sealed_files, 3);
 }
 
 #[test]
@@ -211,9 +212,9 @@ fn files_and_octets_stay_below_the_ceiling_whatever_the_names() {
     assert!(status.dropped_files > 0 && status.dropped_bytes > 0, "{status:?}");
     assert!(status.sealed_files <= 6 && status.sealed_bytes <= 200_000, "{status:?}");
     assert_eq!((status.logs, status.logs_refused, status.lost), (20_000, 0, 0));
-    // The oldest went, the newest are there.
+    // The oldest went, debug lines (every eighth, the last one too) before them; the newest are there.
     let newest = search_logs(temp.path(), &LogQuery { limit: 1, newest_first: true, ..all() }).unwrap();
-    assert_eq!(newest[0].received, Timestamp::from_secs(19_999));
+    assert_eq!(newest[0].received, Timestamp::from_secs(19_998));
 }
 
 #[test]
@@ -275,6 +276,74 @@ fn what_is_taken_during_a_sync_is_lost_with_it_and_counted() {
     }
 }
 
+/// Puts a directory in the place of a segment: it can be opened and not read, whoever asks.
+fn spoil(segment: &Path) {
+    fs::remove_file(segment).unwrap();
+    fs::create_dir(segment).unwrap();
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_stops_no_start() {
+    let (temp, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let ring = temp.path().join("telemetry/ring");
+    let (state, mut telemetry, _) = open(temp.path(), SMALL);
+    // Each of another hour, so each a segment; the sealer takes them away, and they are put back as after a kill.
+    for hour in 1..=3 {
+        telemetry.append_log(&log(hour * 3_600, "sw1", "x"));
+        telemetry.sync(Timestamp::from_secs(hour * 3_600)).unwrap();
+        let name = format!("segment-{hour:09}");
+        fs::copy(ring.join(&name), kept.path().join(&name)).unwrap();
+    }
+    telemetry.seal_all(Timestamp::EPOCH).unwrap();
+    drop((telemetry, state));
+    fs::remove_dir_all(temp.path().join("telemetry/log")).unwrap();
+    for entry in fs::read_dir(kept.path()).unwrap().map(Result::unwrap) {
+        fs::rename(entry.path(), ring.join(entry.file_name())).unwrap();
+    }
+    spoil(&segment_path(&ring, 1));
+    let (state, mut telemetry, recovery) = open(temp.path(), SMALL);
+    assert_eq!((recovery.segments_aside, recovery.segments, recovery.logs), (1, 2, 2));
+    assert!(telemetry.append_log(&log(5 * 3_600, "sw1", "x")));
+    telemetry.seal_all(Timestamp::EPOCH).unwrap();
+    let found = search_logs(temp.path(), &all()).unwrap();
+    assert_eq!(found, [2, 3, 5].map(|hour| log(hour * 3_600, "sw1", "x")));
+    assert!(ring.join("damaged-000000001").exists());
+    drop((telemetry, state));
+    // The newest of all may be the one: its number is not given again.
+    fs::rename(ring.join("damaged-000000001"), segment_path(&ring, 9)).unwrap();
+    let (_state, telemetry, recovery) = open(temp.path(), SMALL);
+    assert_eq!((recovery.segments_aside, telemetry.next_sequence), (1, 10));
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_holds_up_no_other() {
+    let temp = tempfile::tempdir().unwrap();
+    let ring = temp.path().join("telemetry/ring");
+    let (_state, mut telemetry, _) = open(temp.path(), SMALL);
+    telemetry.append_log(&log(1, "sw1", "x"));
+    telemetry.sync(Timestamp::from_secs(1)).unwrap();
+    spoil(&segment_path(&ring, 1));
+    for hour in 1..=2 {
+        assert!(telemetry.append_log(&log(hour * 3_600, "sw1", "x")));
+        telemetry.seal_all(Timestamp::from_secs(hour * 3_600)).unwrap_err();
+        let status = telemetry.status();
+        assert_eq!((status.sealed_files, status.waiting_segments), (hour.unsigned_abs(), 1), "the others are sealed");
+    }
+    while telemetry.status().segments_aside == 0 {
+        let before = telemetry.status().seals_failed;
+        let _ = telemetry.seal_all(Timestamp::from_secs(9_000));
+        assert!(telemetry.status().seals_failed > before, "tried again");
+    }
+    telemetry.seal_all(Timestamp::from_secs(9_000)).unwrap();
+    assert_eq!(search_logs(temp.path(), &all()).unwrap(), [1, 2].map(|hour| log(hour * 3_600, "sw1", "x")));
+    fs::remove_dir(ring.join("damaged-000000001")).unwrap();
+    for number in 10..20 {
+        fs::write(segment_path(&ring, number), b"as if it were damaged").unwrap();
+        set_aside(&telemetry.paths, number);
+    }
+    assert_eq!(segment::numbered(&ring, ASIDE_PREFIX).unwrap(), [19]);
+}
+
 #[test]
 fn an_hour_that_is_over_is_sealed_without_new_records() {
     let temp = tempfile::tempdir().unwrap();
@@ -326,4 +395,126 @@ fn a_hundred_thousand_names_take_as_many_files_as_three_hundred() {
         files
     });
     assert_eq!(files[0], files[1]);
+}
+
+fn names_in(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
+}
+
+/// Lines of three days, a few a segment, debug lines (severity 7) and samples among them.
+fn three_days(telemetry: &mut Telemetry) -> Vec<LogRecord> {
+    const DAY: i64 = 86_400;
+    let mut logs = Vec::new();
+    for second in (0..3 * DAY).step_by(601) {
+        logs.push(log(second, &format!("sw{}", second % 7), "Link DOWN\0"));
+        assert!(telemetry.append_log(&logs[logs.len() - 1]));
+        assert!(telemetry.append_sample(&sample(second, "clients", 1.5)));
+    }
+    telemetry.seal_all(Timestamp::from_secs(3 * DAY)).unwrap();
+    logs
+}
+
+#[test]
+fn small_files_of_days_that_are_over_are_joined_and_each_line_stays_where_it_was() {
+    let temp = tempfile::tempdir().unwrap();
+    let (state, mut telemetry, _) = open(temp.path(), SMALL);
+    let logs = three_days(&mut telemetry);
+    let before = search_lines(temp.path(), &all()).unwrap();
+    assert_eq!(before.iter().map(|line| line.log.clone()).collect::<Vec<_>>(), logs);
+    let dirs = ["log", "sample"].map(|dir| temp.path().join("telemetry").join(dir));
+    assert!(names_in(&dirs[0]).len() > 72, "{:?}", names_in(&dirs[0]));
+    let kept = tempfile::tempdir().unwrap();
+    for name in names_in(&dirs[0]) {
+        fs::copy(dirs[0].join(&name), kept.path().join(&name)).unwrap();
+    }
+    // The third day is not over yet.
+    let now = Timestamp::from_secs(3 * 86_400 - 1);
+    for _ in 0..10 {
+        telemetry.sync(now).unwrap();
+        if let Some(outcome) = telemetry.sealer.is_busy().then(|| telemetry.sealer.wait_outcome().unwrap()) {
+            telemetry.on_sealed(outcome, now);
+        }
+    }
+    assert_eq!(names_in(&dirs[1]).len(), 2 + 24, "{:?}", names_in(&dirs[1]));
+    assert_eq!(search_lines(temp.path(), &all()).unwrap(), before);
+    let debug = LogQuery { severity_at_most: None, text: Some("link down".to_owned()), ..all() };
+    assert_eq!(count_logs(temp.path(), &debug).unwrap(), logs.len() as u64);
+    assert_eq!(read_samples(temp.path(), None, None, None).unwrap().len(), logs.len());
+    assert!(telemetry.status().joined_files > 48, "{:?}", telemetry.status());
+    drop((telemetry, state));
+    // A crash left some of the joined: they count once, and are removed.
+    for name in names_in(kept.path()).iter().take(9) {
+        fs::copy(kept.path().join(name), dirs[0].join(name)).unwrap();
+    }
+    assert_eq!(search_lines(temp.path(), &all()).unwrap(), before);
+    let files = names_in(&dirs[0]).len();
+    let (_state, telemetry, _) = open(temp.path(), SMALL);
+    assert_eq!(names_in(&dirs[0]).len(), files - 9);
+    assert_eq!(telemetry.status().sealed_files as usize, files - 9 + names_in(&dirs[1]).len());
+    assert_eq!(search_lines(temp.path(), &all()).unwrap(), before);
+}
+
+#[test]
+fn what_is_missed_least_goes_first() {
+    for (limits, want) in [
+        // Debug lines go before any other line, and the samples stay.
+        (Limits { sealed_files_max: 200, ..SMALL }, [0, 1, 1]),
+        (Limits { sealed_files_max: 100, ..SMALL }, [0, 1, 1]),
+        // Samples do not push out all lines.
+        (Limits { sealed_files_max: 40, ..SMALL }, [0, 1, 1]),
+    ] {
+        let temp = tempfile::tempdir().unwrap();
+        let (_state, mut telemetry, _) = open(temp.path(), limits);
+        three_days(&mut telemetry);
+        let count = |class| telemetry.sealed.iter().filter(|file| file.class == class).count();
+        let counts = [Class::Debug, Class::Log, Class::Sample].map(count);
+        assert!(counts.iter().sum::<usize>() <= limits.sealed_files_max, "{counts:?}");
+        let is_there = counts.map(|count| usize::from(count > 0));
+        assert!(is_there[1..] == want[1..], "{limits:?}: {counts:?}");
+        if limits.sealed_files_max <= 144 {
+            assert_eq!(counts[0], 0, "{counts:?}");
+        }
+        assert!(counts[2] >= limits.sealed_files_max / 2 || counts[2] == 72, "{counts:?}");
+    }
+}
+
+#[test]
+fn files_of_an_older_version_are_read_and_joined() {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, BinaryArray, RecordBatch};
+    use parquet::arrow::ArrowWriter;
+
+    let temp = tempfile::tempdir().unwrap();
+    let logs: Vec<_> = (0..100).map(|second| log(second, "sw1", "Link DOWN")).collect();
+    drop(open(temp.path(), SMALL));
+    let dir = temp.path().join("telemetry/log");
+    for (sequence, part) in (1..).zip(logs.chunks(50)) {
+        let mut columns = columns::LogColumns::new();
+        part.iter().for_each(|log| columns.push(&log.into()));
+        let batch = columns.finish().unwrap();
+        let names =
+            ["received", "source", "transport", "facility", "severity", "host", "app", "device_time", "message"];
+        let old = names.map(|name| (name, Arc::clone(batch.column_by_name(name).unwrap())));
+        let raw: ArrayRef = Arc::new(BinaryArray::from_iter_values(part.iter().map(|log| &log.raw)));
+        let batch = RecordBatch::try_from_iter(old.into_iter().chain([("raw", raw)])).unwrap();
+        let file = fs::File::create(dir.join(format!("1970-01-01T00-{sequence:09}.parquet"))).unwrap();
+        let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+    }
+    let text = LogQuery { text: Some("<30>sw1 LINK".to_owned()), ..all() };
+    assert_eq!(search_logs(temp.path(), &text).unwrap(), logs);
+    let before = search_lines(temp.path(), &all()).unwrap();
+    let (_state, mut telemetry, _) = open(temp.path(), SMALL);
+    let now = Timestamp::from_secs(86_400);
+    telemetry.sync(now).unwrap();
+    let outcome = telemetry.sealer.wait_outcome().unwrap();
+    telemetry.on_sealed(outcome, now);
+    assert_eq!(names_in(&dir), ["1970-01-01T00-000000001-000000002.parquet"]);
+    assert_eq!(search_lines(temp.path(), &all()).unwrap(), before);
+    assert_eq!(search_logs(temp.path(), &text).unwrap(), logs);
 }

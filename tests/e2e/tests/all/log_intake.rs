@@ -301,6 +301,8 @@ fn lines_of_every_length_and_kind_are_kept() {
         b"<13>odd: \x1b[2J\x1b]0;title\x07 escapes",
         b"<13>1 - h odd - - [x@1 a=\"one\ntwo\"] newline in structured data",
         b"<13>odd: <script>alert(1)</script>'; DROP TABLE logs; --",
+        b"<13>1 2019-09-16T01:00:00Z <b>h</b> ';DROP-- <i>1</i> \"&lt; [<x> a=\"<script>alert(1)</script>\"] <img src=x>",
+        b"<13>Sep 16 10:00:00 <u>h</u> ';DROP--[<p>]: <svg/onload=alert(1)>",
         b"<13>Jan  1 00:00:00 1970 h odd: the beginning",
         b"<13>1 2099-12-31T23:59:59Z h odd - - - the future",
         b"<13>1 9999-12-31T23:59:59Z h odd - - - too far",
@@ -345,4 +347,33 @@ fn lines_of_every_length_and_kind_are_kept() {
     assert!(health.starts_with("HTTP/1.1 200"), "{health}");
     hotstage.process.signal("TERM");
     assert_eq!(hotstage.process.wait(LIMIT), Some(0));
+}
+
+/// Devices go on sending while the services stop: whoever waits for the end of the services does not wait for theirs.
+#[test]
+fn stops_while_datagrams_arrive() {
+    if !ready(false, &["kill"]) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (plan, state) = (write_plan(dir.path()), dir.path().join("state"));
+    let hotstage = Hotstage::start(&mut run_command(&plan, &state));
+    let address = hotstage.address("syslog");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let over = Arc::clone(&is_over);
+    let sender = thread::spawn(move || {
+        let datagrams = UdpSocket::bind("127.0.0.1:0").unwrap();
+        while !over.load(Ordering::Relaxed) {
+            // Nobody listens in the end.
+            let _ = datagrams.send_to(b"<13>endless: a line", address);
+            thread::park_timeout(Duration::from_millis(10));
+        }
+    });
+    wait_for_metric(&hotstage, "hotstage_log_lines_received_total{transport=\"udp\"}", 1);
+    hotstage.process.signal("TERM");
+    let code = hotstage.process.wait(Duration::from_secs(10));
+    is_over.store(true, Ordering::Relaxed);
+    sender.join().unwrap();
+    assert_eq!(code, Some(0));
+    assert!(count(&state, &["--text", "endless"]) > 0, "what arrived before is stored");
 }

@@ -6,6 +6,7 @@ use model::{Facility, LogRecord, LogSeverity, Timestamp};
 use regex::bytes::{Regex, RegexBuilder};
 
 use super::{LogPosition, LogQuery, QueryError};
+use crate::telemetry::grams::Asked;
 
 /// Longest pattern of a regular expression, octets.
 const REGEX_OCTETS_MAX: usize = 1_000;
@@ -65,6 +66,8 @@ pub(super) struct Filter {
     pub(super) severity_at_most: Option<LogSeverity>,
     pub(super) facility: Option<Facility>,
     pub(super) text: Option<Regex>,
+    /// Pieces that a line with `text` has for certain.
+    pub(super) grams: Option<Asked>,
     pub(super) regex: Option<Regex>,
     pub(super) test: Option<LineTest>,
 }
@@ -83,6 +86,7 @@ impl Filter {
             severity_at_most: query.severity_at_most,
             facility: query.facility,
             text: text.map(literal).transpose()?,
+            grams: text.and_then(Asked::of),
             regex: query.regex.as_deref().map(expression).transpose()?,
             test: query.test.clone(),
         })
@@ -221,8 +225,8 @@ fn push_octet(pattern: &mut String, octet: u8) {
 
 /// Marks in `wanted` the values that hold a match of `text`. `octets` are all values one after the other, `offsets`
 /// where each begins and the last ends: one search through all is far faster than one for each value.
-pub(super) fn mark_matches(text: &Regex, octets: &[u8], offsets: &[i32], wanted: &mut [bool]) {
-    let at = |index: usize| usize::try_from(offsets[index]).unwrap_or(0);
+pub(super) fn mark_matches(text: &Regex, octets: &[u8], offsets: &[usize], wanted: &mut [bool]) {
+    let at = |index: usize| offsets[index];
     let rows = offsets.len().saturating_sub(1);
     let end = if rows == 0 { 0 } else { at(rows) };
     let mut matched = vec![false; rows];
@@ -304,7 +308,7 @@ mod tests {
         let mut octets = Vec::new();
         for row in rows {
             octets.extend_from_slice(row);
-            offsets.push(i32::try_from(octets.len()).unwrap());
+            offsets.push(octets.len());
         }
         let mut wanted = [true; 6];
         mark_matches(&literal("abc").unwrap(), &octets, &offsets, &mut wanted);

@@ -150,7 +150,7 @@ impl LogFollower {
 
     fn read_sealed(&self, sequence: u64, query: &LogQuery, filter: &Filter) -> Result<Vec<LogLine>, QueryError> {
         let mut files = at(&self.paths.log, sealed_files(&self.paths.log, true))?;
-        files.retain(|file| file.sequence == sequence);
+        files.retain(|file| (file.sequence..=file.last).contains(&sequence));
         let best = Best::new(query.limit, false);
         for file in &files {
             if let Some(sealed) = Sealed::open(file)? {
@@ -158,6 +158,7 @@ impl LogFollower {
             }
         }
         let mut lines = fetch_records(&files, best.finish(), query)?;
+        lines.retain(|line| line.position.sequence == sequence);
         lines.sort_by_key(|line| line.position.row);
         Ok(lines)
     }
@@ -219,7 +220,7 @@ fn sequences(paths: &Paths) -> Result<Vec<u64>, QueryError> {
     let mut sequences: Vec<u64> = at(&paths.ring, segment::sequences(&paths.ring))?;
     let sealed: [(&PathBuf, bool); 2] = [(&paths.log, true), (&paths.sample, false)];
     for (dir, is_log) in sealed {
-        sequences.extend(at(dir, sealed_files(dir, is_log))?.iter().map(|file| file.sequence));
+        sequences.extend(at(dir, sealed_files(dir, is_log))?.iter().map(|file| file.last));
     }
     Ok(sequences)
 }

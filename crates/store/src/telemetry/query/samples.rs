@@ -30,7 +30,16 @@ pub fn read_samples(
     let is_wanted = |at: Timestamp, name: &str| {
         from.is_none_or(|from| at >= from) && to.is_none_or(|to| at < to) && metric.is_none_or(|metric| metric == name)
     };
-    let stored = Stored::open(path, false)?;
+    super::again_if_joined(path, false, |stored| samples_of(stored, path, from, to, &is_wanted))
+}
+
+fn samples_of(
+    stored: &Stored,
+    path: &Path,
+    from: Option<Timestamp>,
+    to: Option<Timestamp>,
+    is_wanted: &impl Fn(Timestamp, &str) -> bool,
+) -> Result<Vec<Sample>, QueryError> {
     let mut samples = Vec::new();
     for file in &stored.sealed {
         for_each_batch(

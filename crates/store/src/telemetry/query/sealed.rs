@@ -1,12 +1,12 @@
 //! Lines of one sealed file. Only the columns that a query asks about are read; the rest for the lines that are wanted
 //! in the end.
 
-use std::{fs::File, io, ops::Range, sync::Arc};
+use std::{collections::BTreeSet, fs::File, io, ops::Range, sync::Arc};
 
 use arrow_array::{
-    Array as _, BinaryArray, BooleanArray, RecordBatch, StringArray,
+    Array as _, BooleanArray, RecordBatch, StringArray,
     cast::AsArray as _,
-    types::{Int32Type, TimestampNanosecondType, UInt8Type},
+    types::{Int32Type, Int64Type, TimestampNanosecondType, UInt8Type},
 };
 use arrow_schema::{DataType, Field, Schema};
 use model::{LogRecord, Timestamp};
@@ -32,7 +32,11 @@ use super::{
     dictionary,
     filter::{Filter, mark_matches},
 };
-use crate::telemetry::{columns::LogRows, seal::SealedFile};
+use crate::telemetry::{
+    columns::{LogRows, Texts, of_position_number},
+    grams::GramIndex,
+    seal::SealedFile,
+};
 
 /// Lines whose text is looked at in one go.
 const BATCH_ROWS: usize = 8 << 10;
@@ -47,7 +51,12 @@ pub(super) struct Sealed<'f> {
     plain: ArrowReaderMetadata,
     /// The same, names as dictionaries: each is then compared once, not once a line.
     coded: ArrowReaderMetadata,
+    /// Which pieces of text are in which row group, where the file says so.
+    grams: Option<GramIndex>,
 }
+
+/// Segment and row of a line.
+type Place = (u64, u64);
 
 /// Which lines of a row group are wanted. All of them until the first `keep`.
 struct Wanted {
@@ -71,7 +80,11 @@ impl<'f> Sealed<'f> {
             Ok((plain, coded))
         };
         match load() {
-            Ok((plain, coded)) => Ok(Some(Self { file, opened, plain, coded })),
+            Ok((plain, coded)) => {
+                let pairs = plain.metadata().file_metadata().key_value_metadata().into_iter().flatten();
+                let grams = GramIndex::of(pairs.filter_map(|pair| Some((pair.key.as_str(), pair.value.as_deref()?))));
+                Ok(Some(Self { file, opened, plain, coded, grams }))
+            }
             Err(error) => Err(damaged(file, Some(error))),
         }
     }
@@ -103,11 +116,10 @@ impl<'f> Sealed<'f> {
             if wanted.count() == 0 {
                 continue;
             }
-            let received = self.received(group, &wanted)?;
-            best.offer(wanted.indices().zip(received).filter_map(|(row, received)| {
-                let position = LogPosition { received, sequence: self.file.sequence, row: (rows.start + row) as u64 };
-                filter.is_beyond(position).then_some((position, None))
-            }));
+            let positions = self.positions(group, rows.start, &wanted)?;
+            best.offer(
+                positions.into_iter().filter(|position| filter.is_beyond(*position)).map(|position| (position, None)),
+            );
         }
         Ok(())
     }
@@ -133,25 +145,23 @@ impl<'f> Sealed<'f> {
         Ok(count)
     }
 
-    /// The records of the rows `wanted`, ascending numbers within the file.
-    pub(super) fn records(&self, wanted: &[u64]) -> Result<Vec<LogRecord>, QueryError> {
+    /// The records of the lines `wanted`, by segment and row. Those that are not here are not answered.
+    pub(super) fn records(&self, wanted: &BTreeSet<Place>) -> Result<Vec<(Place, LogRecord)>, QueryError> {
         let mut records = Vec::with_capacity(wanted.len());
         for (group, rows) in self.groups() {
-            let of_group: Vec<usize> = wanted
-                .iter()
-                .filter_map(|row| usize::try_from(*row).ok().filter(|row| rows.contains(row)))
-                .map(|row| row - rows.start)
-                .collect();
-            if of_group.is_empty() {
+            let (first, last) = self.place_range(group, &rows);
+            if first <= last && wanted.range(first..=last).next().is_none() {
                 continue;
             }
-            let mut mask = vec![false; rows.len()];
-            of_group.iter().for_each(|row| mask[*row] = true);
-            let wanted = Wanted { rows: rows.len(), mask: Some(mask) };
-            for batch in self.read(&self.plain, group, None, wanted.selection(), BATCH_ROWS)? {
+            let all = Wanted { rows: rows.len(), mask: None };
+            let places: Vec<Place> = self.places(group, rows.start, &all)?;
+            let mask: Vec<bool> = places.iter().map(|place| wanted.contains(place)).collect();
+            let mut found = places.into_iter().filter(|place| wanted.contains(place));
+            let of_group = Wanted { rows: rows.len(), mask: Some(mask) };
+            for batch in self.read(&self.plain, group, None, of_group.selection(), BATCH_ROWS)? {
                 let batch = batch.map_err(|error| self.damaged(Some(error.into())))?;
                 let rows = LogRows::of(&batch).ok_or_else(|| self.damaged(None))?;
-                records.extend((0..batch.num_rows()).map(|row| rows.record(row)));
+                records.extend(found.by_ref().zip((0..batch.num_rows()).map(|row| rows.record(row))));
             }
         }
         Ok(records)
@@ -165,7 +175,7 @@ impl<'f> Sealed<'f> {
             return Err(self.damaged(None));
         }
         let mut wanted = Wanted { rows, mask: None };
-        if !self.has_names(metadata, filter)? {
+        if !self.may_have_text(group, filter) || !self.has_names(metadata, filter)? {
             wanted.mask = Some(vec![false; rows]);
             return Ok(wanted);
         }
@@ -193,6 +203,12 @@ impl<'f> Sealed<'f> {
         Ok(wanted)
     }
 
+    /// False when no line of the row group holds the text for certain.
+    fn may_have_text(&self, group: usize, filter: &Filter) -> bool {
+        let (Some(asked), Some(index)) = (&filter.grams, &self.grams) else { return true };
+        asked.may_be_in(&self.opened, index, group)
+    }
+
     /// False when no originator or no program of the row group is one that `filter` wants.
     fn has_names(&self, group: &RowGroupMetaData, filter: &Filter) -> Result<bool, QueryError> {
         let any = |column: &str, is_wanted: &dyn Fn(&[u8]) -> bool| {
@@ -208,40 +224,64 @@ impl<'f> Sealed<'f> {
         any("host", &|host| hosts.is_match(host) || filter.may_be_source && host.is_empty())
     }
 
-    /// When each of the wanted lines was received.
-    fn received(&self, group: usize, wanted: &Wanted) -> Result<Vec<Timestamp>, QueryError> {
-        let mut all = Vec::new();
+    /// Where each of the wanted lines stands; `begin` is the number of the group's first row within the file.
+    fn positions(&self, group: usize, begin: usize, wanted: &Wanted) -> Result<Vec<LogPosition>, QueryError> {
+        let mut received = Vec::new();
         for batch in self.read(&self.plain, group, Some(&["received"]), wanted.selection(), wanted.rows.max(1))? {
             let batch = batch.map_err(|error| self.damaged(Some(error.into())))?;
-            let received = batch.column(0).as_primitive_opt::<TimestampNanosecondType>();
-            let received = received.ok_or_else(|| self.damaged(None))?;
-            all.extend(received.values().iter().map(|nanos| Timestamp::from_nanos(*nanos)));
+            let column = batch.column(0).as_primitive_opt::<TimestampNanosecondType>();
+            let column = column.ok_or_else(|| self.damaged(None))?;
+            received.extend(column.values().iter().map(|nanos| Timestamp::from_nanos(*nanos)));
         }
-        Ok(all)
+        let places = self.places(group, begin, wanted)?;
+        let both = received.into_iter().zip(places);
+        Ok(both.map(|(received, (sequence, row))| LogPosition { received, sequence, row }).collect())
+    }
+
+    /// Segment and row of each of the wanted lines.
+    fn places(&self, group: usize, begin: usize, wanted: &Wanted) -> Result<Vec<Place>, QueryError> {
+        if self.plain.schema().index_of("position").is_err() {
+            return Ok(wanted.indices().map(|row| (self.file.sequence, (begin + row) as u64)).collect());
+        }
+        let mut places = Vec::new();
+        for batch in self.read(&self.plain, group, Some(&["position"]), wanted.selection(), wanted.rows.max(1))? {
+            let batch = batch.map_err(|error| self.damaged(Some(error.into())))?;
+            let column = batch.column(0).as_primitive_opt::<Int64Type>().ok_or_else(|| self.damaged(None))?;
+            places.extend(column.values().iter().map(|number| of_position_number(*number)));
+        }
+        Ok(places)
+    }
+
+    /// The least and the greatest of [`Self::places`] of a row group.
+    fn place_range(&self, group: usize, rows: &Range<usize>) -> (Place, Place) {
+        let columns = self.row_group(group).columns();
+        let column = columns.iter().find(|column| column.column_path().string() == "position");
+        match column.map(|column| column.statistics()) {
+            None => ((self.file.sequence, rows.start as u64), (self.file.sequence, rows.end as u64)),
+            Some(Some(Statistics::Int64(values))) => (
+                values.min_opt().map_or((0, 0), |number| of_position_number(*number)),
+                values.max_opt().map_or((u64::MAX, 0), |number| of_position_number(*number)),
+            ),
+            Some(_) => ((0, 0), (u64::MAX, 0)),
+        }
     }
 
     fn look_into_lines(&self, group: usize, filter: &Filter, wanted: &mut Wanted) -> Result<(), QueryError> {
         if let Some(text) = &filter.text {
-            let mut only_message = Vec::new();
-            let found = self.each_wanted(group, &["raw"], wanted, |batch, found| {
-                let raw: &BinaryArray = batch.column(0).as_binary_opt()?;
-                only_message.extend(raw.value_offsets().windows(2).map(|ends| ends[0] == ends[1]));
-                mark_matches(text, raw.value_data(), raw.value_offsets(), found);
+            let (mut octets, mut offsets) = (Vec::new(), Vec::new());
+            let found = self.each_wanted(group, &Texts::COLUMNS, wanted, |batch, found| {
+                let texts = Texts::of(batch)?;
+                octets.clear();
+                offsets.clear();
+                offsets.push(0);
+                for row in 0..batch.num_rows() {
+                    texts.push_searched(row, &mut octets);
+                    offsets.push(octets.len());
+                }
+                mark_matches(text, &octets, &offsets, found);
                 Some(())
             })?;
-            let had: Vec<usize> = wanted.indices().collect();
-            // Lines of our own have no raw form, and few lines are ours.
-            let mut own = Wanted { rows: wanted.rows, mask: Some(vec![false; wanted.rows]) };
-            had.iter().zip(only_message).filter(|(_, is_own)| *is_own).for_each(|(row, _)| own.set(*row));
             wanted.keep_only(&found);
-            if own.count() > 0 {
-                let found = self.each_wanted(group, &["message"], &own, |batch, found| {
-                    let message: &StringArray = batch.column(0).as_string_opt()?;
-                    mark_matches(text, message.value_data(), message.value_offsets(), found);
-                    Some(())
-                })?;
-                own.indices().zip(found).filter(|(_, is_found)| *is_found).for_each(|(row, _)| wanted.set(row));
-            }
         }
         if let Some(regex) = filter.regex.as_ref().filter(|_| wanted.count() > 0) {
             let found =
@@ -354,12 +394,6 @@ impl Wanted {
         let mask = self.mask.get_or_insert_with(|| vec![true; self.rows]);
         let still = mask.iter_mut().filter(|is_wanted| **is_wanted);
         still.zip(found).for_each(|(is_wanted, is_found)| *is_wanted = *is_found);
-    }
-
-    fn set(&mut self, row: usize) {
-        if let Some(is_wanted) = self.mask.as_mut().and_then(|mask| mask.get_mut(row)) {
-            *is_wanted = true;
-        }
     }
 }
 

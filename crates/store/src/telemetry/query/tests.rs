@@ -3,7 +3,7 @@ use std::{net::SocketAddr, path::Path};
 use model::Transport;
 
 use super::*;
-use crate::{Limits, Mode, StateDir, Telemetry};
+use crate::{Limits, Mode, StateDir, Telemetry, telemetry::seal::Class};
 
 const LIMITS: Limits = Limits {
     segment_bytes: 64 << 10,
@@ -169,7 +169,7 @@ fn positions_are_read_back() {
 
 #[test]
 fn hours_in_names_bound_the_times() {
-    let file = |name: &str| SealedFile { path: PathBuf::from(name), sequence: 1, bytes: 0, is_log: true };
+    let file = |name: &str| SealedFile { path: PathBuf::from(name), sequence: 1, last: 1, bytes: 0, class: Class::Log };
     let hour = named_hour(&file("/x/2019-09-16T01-000000012.parquet"));
     assert_eq!(hour, Some(1_568_595_600));
     for name in ["000000012.parquet", "x-1.parquet", "9999-99-99T99-1.parquet", ""] {

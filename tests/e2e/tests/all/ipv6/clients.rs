@@ -20,6 +20,9 @@ trait Client6 {
     fn release(&self, link: &Link, process: &Process) -> bool;
 }
 
+/// What `dhclient` calls itself.
+const NAME: &str = "laptop6";
+
 struct Dhclient;
 
 impl Dhclient {
@@ -30,7 +33,11 @@ impl Dhclient {
              RELEASE6|EXPIRE6|STOP6) ip -6 addr flush dev \"$interface\" scope global ;;\nesac\nexit 0\n",
         );
         let file = |name: &str| link.file(name).display().to_string();
-        let configuration = link.write("dhclient6.conf", "request dhcp6.name-servers, dhcp6.domain-search;\n");
+        let text = format!(
+            "send fqdn.fqdn \"{NAME}\";\nsend fqdn.server-update on;\n\
+             request dhcp6.name-servers, dhcp6.domain-search, dhcp6.fqdn;\n"
+        );
+        let configuration = link.write("dhclient6.conf", &text);
         let mut command = link.client.command("dhclient");
         command.args(["-6", "-sf", &script, "-lf", &file("dhclient6.leases"), "-pf", &file("dhclient6.pid")]);
         command.args(["-cf", &configuration]);
@@ -187,6 +194,32 @@ fn dhclient_leases_ipv6_through_a_relay_agent() {
     link.wait_for_lease("released", |lease| lease["state"] == "released");
     drop(process);
     live(&Dhclient, link, LEASED[1]);
+}
+
+/// RFC 3596, RFC 4704: the name of a lease is in DNS, forwards and backwards, as long as the lease is there, over a
+/// restart too.
+#[test]
+fn the_name_of_an_ipv6_client_is_in_dns() {
+    if !ready(true, &[&TOOLS[..], &["dhclient", "dig"]].concat()) {
+        return;
+    }
+    let mut link = Link::direct(STATEFUL);
+    let (process, _out, _errors) = Process::spawn(&mut Dhclient.command(&link));
+    let lease = link.wait_for_lease("bound", is_bound);
+    let address = lease["address"].as_str().unwrap().to_owned();
+    assert_eq!(lease["host_name"], NAME);
+    let name = format!("{NAME}.e2e.example");
+    link.wait_for_dig(&[&name, "AAAA"], &address);
+    link.wait_for_dig(&["-x", &address], &format!("{name}."));
+    link.kill_server();
+    link.start_server();
+    link.wait_for_dig(&[&name, "AAAA"], &address);
+    Dhclient.release(&link, &process);
+    link.wait_for_dig(&[&name, "AAAA"], "");
+    link.wait_for_dig(&["-x", &address], "");
+    drop(process);
+    let said = link.finish();
+    assert!(said.contains(&format!("Client FQDN: {name}")), "the server tells the name:\n{said}");
 }
 
 /// Flag O: the address is the host's own, servers are told by DHCPv6 (RFC 8415 section 18.2.6).

@@ -155,6 +155,20 @@ impl Link {
         panic!("no lease that is {what}: {leases:#?}");
     }
 
+    /// Waits until the server's own DNS answers so; empty = nothing.
+    fn wait_for_dig(&self, question: &[&str], wanted: &str) {
+        let mut text = String::new();
+        for _ in 0..LOOKS_MAX {
+            let all = [&["netns", "exec", self.server.name(), "dig", "+short", "@127.0.0.1"], question].concat();
+            text = output("ip", &all);
+            if text.trim() == wanted {
+                return;
+            }
+            thread::park_timeout(LOOK_INTERVAL);
+        }
+        panic!("{question:?} is answered {text}, not {wanted}");
+    }
+
     fn metrics(&self) -> String {
         const GET: &str = "exec 3<>/dev/tcp/127.0.0.1/8080; \
             printf 'GET /metrics HTTP/1.1\\r\\nHost: hotstage\\r\\nConnection: close\\r\\n\\r\\n' >&3; cat <&3";
