@@ -25,7 +25,7 @@ const CLOCK_SET: Timestamp = Timestamp::from_secs(1_764_547_200);
 
 /// Names one answer that is being validated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct ValidationId(pub(crate) u64);
+pub struct ValidationId(pub u64);
 
 /// What a validator found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

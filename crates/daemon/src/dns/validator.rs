@@ -20,7 +20,10 @@ use std::{
 use bytes::Bytes;
 use dns::{Transport, ValidationId, Validity};
 use domain::{
-    base::{Message, iana::ExtendedErrorCode},
+    base::{
+        Message,
+        iana::{ExtendedErrorCode, Rcode},
+    },
     dnssec::validator::{
         anchor::TrustAnchors,
         context::{Config, ValidationContext, ValidationState},
@@ -30,7 +33,7 @@ use domain::{
 use tokio::{
     sync::{Semaphore, mpsc, oneshot},
     task::LocalSet,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
 use super::inbox::{EngineHandle, Inbound, ReplyTo};
@@ -48,6 +51,15 @@ const AT_ONCE_MAX: usize = 512;
 const TIME_MAX: Duration = Duration::from_secs(4);
 /// Entries of each of the library's caches; its own defaults are for one user.
 const CACHE_ENTRIES: u64 = 20_000;
+/// How long the library believes what it found out about a zone, bogus too: the shortest it can be told. What it asks
+/// for again is in our own cache.
+const ZONE_BELIEVED: Duration = Duration::from_secs(60);
+/// The same when what it asked for did not come: the least of RFC 9520 section 3.2.
+const FAILURE_BELIEVED: Duration = Duration::from_secs(1);
+/// The library keeps the outcome of a signature, in its time or not, until it is pushed out: so all of it is forgotten.
+const CONTEXT_AGE_MAX: Duration = Duration::from_secs(600);
+/// How the library says that it could not ask, in the text of its extended errors.
+const COULD_NOT_ASK: [&[u8]; 2] = [b"request for DS or DNSKEY failed", b"No DNSKEY RRset for trust anchor"];
 const STOP_INTERVAL: Duration = Duration::from_millis(100);
 /// Longest file of trust anchors.
 const ANCHORS_BYTES_MAX: u64 = 1 << 20;
@@ -73,20 +85,35 @@ pub enum TrustAnchorError {
     },
 }
 
-/// The anchors of a file, or those of the real root.
-pub(crate) fn trust_anchors(path: Option<&Path>) -> Result<TrustAnchors, TrustAnchorError> {
-    let parse = |text: &str, path: &Path| {
+/// DS or DNSKEY records in zone file format, which can be read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct AnchorRecords(String);
+
+impl AnchorRecords {
+    fn new(text: &str, path: &Path) -> Result<Self, TrustAnchorError> {
         // A key file says `IN DS`, with or without a TTL; the parser wants every line to end.
-        TrustAnchors::from_u8(format!("{text}\n").as_bytes())
-            .map_err(|error| TrustAnchorError::Parse { path: path.into(), says: error.to_string() })
-    };
-    let Some(path) = path else { return parse(ROOT_ANCHORS, Path::new("built in")) };
+        let text = format!("{text}\n");
+        match TrustAnchors::from_u8(text.as_bytes()) {
+            Ok(_) => Ok(Self(text)),
+            Err(error) => Err(TrustAnchorError::Parse { path: path.into(), says: error.to_string() }),
+        }
+    }
+
+    /// The library's own form, which cannot be copied.
+    fn anchors(&self) -> TrustAnchors {
+        TrustAnchors::from_u8(self.0.as_bytes()).unwrap_or_else(|_| TrustAnchors::empty())
+    }
+}
+
+/// The anchors of a file, or those of the real root.
+pub(crate) fn trust_anchors(path: Option<&Path>) -> Result<AnchorRecords, TrustAnchorError> {
+    let Some(path) = path else { return AnchorRecords::new(ROOT_ANCHORS, Path::new("built in")) };
     let read = || {
         let length = std::fs::metadata(path)?.len();
         if length > ANCHORS_BYTES_MAX { Err(io::ErrorKind::FileTooLarge.into()) } else { std::fs::read_to_string(path) }
     };
     let text = read().map_err(|source| TrustAnchorError::Read { path: path.into(), source })?;
-    parse(&text, path)
+    AnchorRecords::new(&text, path)
 }
 
 /// The way to the validator.
@@ -103,13 +130,13 @@ impl ValidatorHandle {
 /// The work of a thread.
 pub(crate) struct ValidatorThread {
     queue: mpsc::Receiver<(ValidationId, Vec<u8>)>,
-    anchors: TrustAnchors,
+    anchors: AnchorRecords,
     engine: EngineHandle,
     stop: Arc<AtomicBool>,
 }
 
 impl ValidatorThread {
-    pub(crate) fn new(anchors: TrustAnchors, engine: EngineHandle, stop: Arc<AtomicBool>) -> (ValidatorHandle, Self) {
+    pub(crate) fn new(anchors: AnchorRecords, engine: EngineHandle, stop: Arc<AtomicBool>) -> (ValidatorHandle, Self) {
         let (sender, queue) = mpsc::channel(QUEUE_MAX);
         (ValidatorHandle(sender), Self { queue, anchors, engine, stop })
     }
@@ -121,17 +148,27 @@ impl ValidatorThread {
         Ok(())
     }
 
-    async fn serve(mut self) {
+    fn context(&self) -> Rc<ValidationContext<OwnEngine>> {
         let mut config = Config::new();
         config.set_max_node_cache(CACHE_ENTRIES);
         config.set_max_nsec3_cache(CACHE_ENTRIES);
         config.set_max_isig_cache(CACHE_ENTRIES);
         config.set_max_usig_cache(CACHE_ENTRIES);
-        let context = Rc::new(ValidationContext::with_config(self.anchors, OwnEngine(self.engine.clone()), config));
+        config.set_max_validity(ZONE_BELIEVED);
+        config.set_max_bogus_validity(FAILURE_BELIEVED);
+        Rc::new(ValidationContext::with_config(self.anchors.anchors(), OwnEngine(self.engine.clone()), config))
+    }
+
+    async fn serve(mut self) {
+        let (mut context, mut made) = (self.context(), Instant::now());
         let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
         while !self.stop.load(Ordering::Relaxed) {
             let Ok(next) = timeout(STOP_INTERVAL, self.queue.recv()).await else { continue };
             let Some((validation, bytes)) = next else { return };
+            if made.elapsed() >= CONTEXT_AGE_MAX {
+                // Judgements in progress keep the one they began with.
+                (context, made) = (self.context(), Instant::now());
+            }
             let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let (context, engine) = (Rc::clone(&context), self.engine.clone());
             tokio::task::spawn_local(async move {
@@ -150,6 +187,10 @@ async fn judge(context: &ValidationContext<OwnEngine>, bytes: Vec<u8>) -> Validi
         Ok((ValidationState::Secure, _)) => Validity::Secure,
         Ok((ValidationState::Insecure | ValidationState::Indeterminate, _)) => Validity::Insecure,
         Ok((ValidationState::Bogus, error)) => {
+            let text = error.as_ref().and_then(|error| error.text_slice()).unwrap_or_default();
+            if COULD_NOT_ASK.iter().any(|says| text.starts_with(says)) {
+                return Validity::Unknown;
+            }
             let code = error.map_or(ExtendedErrorCode::DNSSEC_BOGUS, |error| error.code());
             Validity::Bogus(code.to_int())
         }
@@ -189,28 +230,15 @@ impl GetResponse for Reply {
         Box::pin(async move {
             let receiver = self.0.as_mut().ok_or(RequestError::ConnectionClosed)?;
             let bytes = receiver.await.map_err(|_| RequestError::ConnectionClosed)?;
-            Message::from_octets(Bytes::from(dns::without_unsound_proof(bytes))).map_err(|_| RequestError::ShortMessage)
+            let message = Message::from_octets(Bytes::from(dns::without_unsound_proof(bytes)))
+                .map_err(|_| RequestError::ShortMessage)?;
+            // The library does not look at the code: a failure is not the lack of a proof.
+            let rcode = message.header().rcode();
+            let is_answer = rcode == Rcode::NOERROR || rcode == Rcode::NXDOMAIN;
+            if is_answer { Ok(message) } else { Err(RequestError::ConnectionClosed) }
         })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn anchors_are_built_in_or_read_and_say_what_is_wrong() {
-        assert!(trust_anchors(None).is_ok());
-        let directory = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: &str| {
-            let path = directory.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            trust_anchors(Some(&path)).map(|_| ()).map_err(|error| error.to_string())
-        };
-        let key = format!(". IN DS 20326 8 2 {}", "AB".repeat(32));
-        assert_eq!(file("good.key", &key), Ok(()));
-        assert!(file("bad.key", "this is no key").unwrap_err().contains("bad.key"));
-        let missing = trust_anchors(Some(Path::new("/nowhere/root.key"))).map(|_| ()).unwrap_err();
-        assert!(missing.to_string().contains("/nowhere/root.key"));
-    }
-}
+mod tests;
