@@ -38,6 +38,9 @@ use crate::{
 /// From the first ask to the SERVFAIL; less than the 5 s after which stub resolvers ask again (resolv.conf(5)).
 const ANSWER_BUDGET: Duration = Duration::from_millis(4_800);
 
+/// Waiters of one question that are our own validation: more than a validator asks at one time. Clients cannot take these.
+const OWN_WAITERS_MAX: usize = 1_024;
+
 /// Shorter-lived answers are not asked for ahead of their end.
 const PREFETCH_LIFETIME_MIN_S: u32 = 20;
 
@@ -406,7 +409,11 @@ impl Engine {
 
     /// Joins the question if it is in flight, else sends it out. `head` is that of the question, not of the waiter.
     pub(crate) fn wait(&mut self, now: Timestamp, waiter: Waiter, head: &Head<'_>, key: &Key) {
-        let waiters_max = self.waiters_max;
+        // What clients fill must not keep the keys from being asked for that their answers need.
+        let (pending_max, waiters_max) = match waiter.client.transport {
+            Transport::Own => (self.pending_max + self.pending_max / 8, self.waiters_max + OWN_WAITERS_MAX),
+            _ => (self.pending_max, self.waiters_max),
+        };
         if let Some(answer) = self.late_answer(now, key) {
             self.counters.stale_answers += 1;
             return self.follow(now, waiter, &answer);
@@ -421,7 +428,7 @@ impl Engine {
             return;
         }
         self.counters.misses += 1;
-        if self.inflight.len() >= self.pending_max {
+        if self.inflight.len() >= pending_max {
             self.counters.pending_full += 1;
             return self.refuse(waiter.client, &waiter.head(), rcode::SERVFAIL, Some(EDE_OTHER));
         }

@@ -4,6 +4,7 @@
 //! The only module that knows the library's unstable part.
 
 use std::{
+    collections::HashMap,
     future::Future,
     io,
     net::{Ipv6Addr, SocketAddr},
@@ -31,7 +32,7 @@ use domain::{
     net::client::request::{ComposeRequest, Error as RequestError, GetResponse, RequestMessage, SendRequest},
 };
 use tokio::{
-    sync::{Semaphore, mpsc, oneshot},
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot},
     task::LocalSet,
     time::{Instant, timeout},
 };
@@ -43,10 +44,14 @@ const ROOT_ANCHORS: &str = "\
 . 86400 IN DS 20326 8 2 E06D44B80B8F1D39A95C0B0D7C65D08458E880409BBC683457104237C7F8EC8D
 . 86400 IN DS 38696 8 2 683D2D0ACB8C9B712A1948B27F741219298D0A450D612C483AF444A4C0FB2B16
 ";
-/// Answers that may wait for validation; more are told to be unknown.
-const QUEUE_MAX: usize = 4_096;
+/// Answers on their way to the thread; more are told to be unknown.
+const QUEUE_MAX: usize = 1_024;
+/// Answers that wait for validation or are validated; more are told to be unknown.
+const WAITING_MAX: usize = 4_096;
 /// Answers validated at one time.
 const AT_ONCE_MAX: usize = 512;
+/// The same below one name of two labels, so that a zone whose servers are slow does not hold up the others.
+const AT_ONCE_EACH_MAX: usize = 64;
 /// Less than the engine waits for anything.
 const TIME_MAX: Duration = Duration::from_secs(4);
 /// Entries of each of the library's caches; its own defaults are for one user.
@@ -161,7 +166,7 @@ impl ValidatorThread {
 
     async fn serve(mut self) {
         let (mut context, mut made) = (self.context(), Instant::now());
-        let places = Arc::new(Semaphore::new(AT_ONCE_MAX));
+        let (places, mut zones) = (Arc::new(Semaphore::new(AT_ONCE_MAX)), Zones::new());
         while !self.stop.load(Ordering::Relaxed) {
             let Ok(next) = timeout(STOP_INTERVAL, self.queue.recv()).await else { continue };
             let Some((validation, bytes)) = next else { return };
@@ -169,16 +174,59 @@ impl ValidatorThread {
                 // Judgements in progress keep the one they began with.
                 (context, made) = (self.context(), Instant::now());
             }
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
-            let (context, engine) = (Rc::clone(&context), self.engine.clone());
+            let Some((waits, of_zone)) = zones.enter(&bytes) else {
+                self.engine.send_of_validator(Inbound::Validated { validation, validity: Validity::Unknown });
+                continue;
+            };
+            let (context, engine, places) = (Rc::clone(&context), self.engine.clone(), Arc::clone(&places));
             tokio::task::spawn_local(async move {
-                let validity = timeout(TIME_MAX, judge(&context, bytes)).await.unwrap_or(Validity::Unknown);
-                // An engine that has no room gives up waiting by itself.
-                let _ = engine.send(Inbound::Validated { validation, validity });
-                drop(place);
+                let judged = async {
+                    // That of the zone first: whoever waits for it holds up nobody else.
+                    let _of_zone = of_zone.acquire().await;
+                    let _place = places.acquire().await;
+                    judge(&context, bytes).await
+                };
+                let validity = timeout(TIME_MAX, judged).await.unwrap_or(Validity::Unknown);
+                engine.send_of_validator(Inbound::Validated { validation, validity });
+                drop(waits);
             });
         }
     }
+}
+
+/// What is being validated below each name of two labels.
+struct Zones {
+    /// Places of each; forgotten when nobody has one.
+    places: HashMap<Vec<u8>, Arc<Semaphore>>,
+    waits: Arc<Semaphore>,
+}
+
+impl Zones {
+    fn new() -> Self {
+        Self { places: HashMap::new(), waits: Arc::new(Semaphore::new(WAITING_MAX)) }
+    }
+
+    /// The right to wait, and whose place is waited for; `None` when too many wait.
+    fn enter(&mut self, message: &[u8]) -> Option<(OwnedSemaphorePermit, Arc<Semaphore>)> {
+        let waits = Arc::clone(&self.waits).try_acquire_owned().ok()?;
+        if self.places.len() >= WAITING_MAX {
+            self.places.retain(|_, places| Arc::strong_count(places) > 1);
+        }
+        let places =
+            self.places.entry(last_labels(message)).or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE_EACH_MAX)));
+        Some((waits, Arc::clone(places)))
+    }
+}
+
+/// The last two labels of the name asked for, folded.
+fn last_labels(message: &[u8]) -> Vec<u8> {
+    let (mut labels, mut at) = (Vec::new(), 12);
+    while let Some(length @ 1..64) = message.get(at).copied() {
+        let end = at + 1 + usize::from(length);
+        labels.push(message.get(at..end).unwrap_or_default());
+        at = end;
+    }
+    labels[labels.len().saturating_sub(2)..].concat().to_ascii_lowercase()
 }
 
 async fn judge(context: &ValidationContext<OwnEngine>, bytes: Vec<u8>) -> Validity {
@@ -214,7 +262,7 @@ impl SendRequest<RequestMessage<Vec<u8>>> for OwnEngine {
         let (sender, receiver) = oneshot::channel();
         let from = SocketAddr::from((Ipv6Addr::LOCALHOST, 0));
         let reply_to = ReplyTo::Request(sender);
-        let is_sent = self.0.send(Inbound::Query { from, transport: Transport::Own, reply_to, bytes }).is_ok();
+        let is_sent = self.0.send_of_validator(Inbound::Query { from, transport: Transport::Own, reply_to, bytes });
         Box::new(Reply(is_sent.then_some(receiver)))
     }
 }
