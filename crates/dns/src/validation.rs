@@ -20,6 +20,8 @@ use crate::{
 const SIGNATURES_MAX: usize = 64;
 /// Records of one answer that a validator has to look at.
 const RECORDS_MAX: usize = 512;
+/// Longest message with signatures: a validator keeps what was signed, and no honest set of records comes near.
+const SIGNED_LEN_MAX: usize = 16 << 10;
 /// How long a forged answer is remembered as such (RFC 4035 section 4.7 wants it short).
 const BOGUS_LIFETIME_S: u32 = 30;
 /// A clock before this time has not been set, and signatures cannot be judged by it: 2025-12-01.
@@ -151,6 +153,9 @@ fn is_sound(message: &[u8]) -> bool {
             },
             _ => {}
         }
+    }
+    if message.len() > SIGNED_LEN_MAX && !signatures.is_empty() {
+        return false;
     }
     // The last name of a zone is followed by its apex: what comes next is never outside.
     let reaches_out = |signature: &Signature| {

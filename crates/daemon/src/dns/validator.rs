@@ -54,8 +54,10 @@ const AT_ONCE_MAX: usize = 512;
 const AT_ONCE_EACH_MAX: usize = 64;
 /// Less than the engine waits for anything.
 const TIME_MAX: Duration = Duration::from_secs(4);
-/// Entries of each of the library's caches; its own defaults are for one user.
+/// Zones and NSEC3 hashes that the library keeps; its own defaults are for one user.
 const CACHE_ENTRIES: u64 = 20_000;
+/// Signatures that the library keeps the outcome of, with all that was signed, at most 16 KiB each: of keys, and of answers.
+const SIGNATURE_ENTRIES: u64 = 1_000;
 /// How long the library believes what it found out about a zone, bogus too: the shortest it can be told. What it asks
 /// for again is in our own cache.
 const ZONE_BELIEVED: Duration = Duration::from_secs(60);
@@ -157,8 +159,8 @@ impl ValidatorThread {
         let mut config = Config::new();
         config.set_max_node_cache(CACHE_ENTRIES);
         config.set_max_nsec3_cache(CACHE_ENTRIES);
-        config.set_max_isig_cache(CACHE_ENTRIES);
-        config.set_max_usig_cache(CACHE_ENTRIES);
+        config.set_max_isig_cache(SIGNATURE_ENTRIES);
+        config.set_max_usig_cache(SIGNATURE_ENTRIES);
         config.set_max_validity(ZONE_BELIEVED);
         config.set_max_bogus_validity(FAILURE_BELIEVED);
         Rc::new(ValidationContext::with_config(self.anchors.anchors(), OwnEngine(self.engine.clone()), config))

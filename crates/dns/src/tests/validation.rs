@@ -347,3 +347,22 @@ fn stale_answers_have_no_ad() {
     let text = show(&rig.take_reply());
     assert!(text.starts_with("NOERROR rd ra;") && text.ends_with("ede 3"), "{text}");
 }
+
+/// A validator keeps what was signed: what is too large for that is not handed over. Without signatures nothing is kept.
+#[test]
+fn large_messages_with_signatures_are_bogus_at_a_glance() {
+    for (texts, is_signed, is_sound) in [(60, true, true), (70, true, false), (200, false, true)] {
+        let mut rig = validating();
+        rig.query(tcp(5_000), &query("www.example.org", 0, true));
+        let asked = rig.take_ask();
+        let mut answer = signed(&asked, 60, if is_signed { &[(60, 60, 1_790_000_000)] } else { &[] });
+        answer[7] += texts;
+        for number in 0..texts {
+            answer.extend_from_slice(&[0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, 250, 249]);
+            answer.extend_from_slice(&[number; 249]);
+        }
+        assert_eq!(crate::without_unsound_proof(answer.clone()).len() == answer.len(), is_sound, "{texts} {is_signed}");
+        rig.answer(&asked, &answer);
+        assert_eq!(rig.validations.len(), usize::from(is_sound), "{texts} {is_signed}");
+    }
+}
