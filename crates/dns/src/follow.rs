@@ -154,7 +154,7 @@ impl Engine {
         self.respond(waiter.client, &head, &joined);
         let name = &question[..name_len];
         if let Some(view) = view
-            && self.local.zones.find(name).is_none()
+            && !self.local.is_ours(name)
             && matches!(flags(&joined) & RCODE, rcode::NOERROR | rcode::NXDOMAIN)
         {
             let dnssec_ok = head.edns.is_some_and(|edns| edns.dnssec_ok);

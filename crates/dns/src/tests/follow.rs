@@ -198,3 +198,20 @@ fn the_alias_chain_survives_translation() {
     assert!(text.contains("= www.example.com 300 four.example.net"), "the alias in between is lost: {text}");
     assert!(text.contains("= cdn.event.example 300 www.example.com; = www.example.com 300 four.example.net; = four.example.net 600 64:ff9b::"), "{text}");
 }
+
+/// A list may come while a question is in flight: its answer is not kept.
+#[test]
+fn a_name_blocked_while_it_is_asked_for_is_not_kept() {
+    let mut rig = Rig::new(settings());
+    rig.query(udp(1), &plain("ads.example.com", A));
+    let asked = rig.asked.remove(0);
+    let mut blocked = crate::Blocked::default();
+    blocked.add_list(b"ads.example.com\n");
+    rig.engine.set_zones(&Settings { blocked, ..settings() }).unwrap();
+    let answer = internet(&asked.bytes);
+    rig.answer(&asked, &answer);
+    rig.take_reply();
+    rig.query(udp(2), &plain("ads.example.com", A));
+    let text = show(&rig.take_reply());
+    assert!(text.starts_with("NXDOMAIN"), "{text}");
+}
