@@ -329,6 +329,11 @@ pub fn start(
         designated.https_port = addresses.dns_https.first().map(SocketAddr::port);
     }
     dns_settings.patience_factor = clock.speed().ceil() as u32;
+    let anchors = match services.dns_serving.validate {
+        true => Some(trust_anchors(services.dns_serving.trust_anchors.as_deref())?),
+        false => None,
+    };
+    dns_settings.trust_anchors = anchors.as_ref().map(|anchors| anchors.as_str().to_owned()).unwrap_or_default();
     let mut dns_engine = dns::Engine::new(dns_settings, seed.wrapping_add(1))?;
     restore(&mut dns_engine, &state, now);
     for lease in leases.iter().filter(|lease| lease.is_active(now)) {
@@ -353,10 +358,7 @@ pub fn start(
         sockets: sockets.dns,
         certificate: services.dns_serving.certificate.clone().map(ServerTls::load).transpose()?.map(Arc::new),
         trust: ClientTls::load(services.dns_serving.trust.as_deref())?,
-        anchors: match services.dns_serving.validate {
-            true => Some(trust_anchors(services.dns_serving.trust_anchors.as_deref())?),
-            false => None,
-        },
+        anchors,
         upstreams: services.dns_serving.upstreams.clone(),
         clock: clock.clone(),
         names: names_receiver,

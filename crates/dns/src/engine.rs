@@ -123,12 +123,15 @@ pub enum Effect {
 
 /// What an engine remembers.
 #[derive(Clone)]
-pub struct Memory(Arc<Cache>);
+pub struct Memory {
+    cache: Arc<Cache>,
+    fingerprint: u32,
+}
 
 impl Memory {
     /// Everything that may still be served but failures, as octets of a format of our own, at most `len_max` of them.
     pub fn dump(&self, now: Timestamp, len_max: usize) -> Vec<u8> {
-        self.0.dump(now, len_max)
+        self.cache.dump(now, len_max, self.fingerprint)
     }
 }
 
@@ -147,6 +150,8 @@ pub struct Engine {
     pub(crate) counters: Counters,
     pub(crate) waits: Waits,
     pub(crate) validation: Policy,
+    /// Of what is believed: [`Settings::fingerprint`].
+    fingerprint: u32,
     pub(crate) effects: VecDeque<Effect>,
     pending_max: usize,
     waiters_max: usize,
@@ -191,6 +196,7 @@ impl Engine {
             counters: Counters::default(),
             waits: Waits::default(),
             validation: Policy { is_on: settings.validate, negative_anchors: settings.checked_negative_anchors()? },
+            fingerprint: settings.fingerprint(),
             effects: VecDeque::new(),
             pending_max: settings.pending_max,
             waiters_max: settings.waiters_max,
@@ -239,13 +245,14 @@ impl Engine {
 
     /// The cache, to be written down; usable on any thread.
     pub fn memory(&self) -> Memory {
-        Memory(Arc::clone(&self.cache))
+        Memory { cache: Arc::clone(&self.cache), fingerprint: self.fingerprint }
     }
 
-    /// Takes back what is not over yet of [`Memory::dump`], names that became ours since left out, and says how many answers
+    /// Takes back what is not over yet of [`Memory::dump`], names that became ours since left out, nothing if other servers
+    /// were asked or signatures were checked otherwise then, and says how many answers
     /// are kept then. Octets that are damaged, or not ours, are worth nothing and do no harm.
     pub fn load_memory(&mut self, now: Timestamp, octets: &[u8]) -> usize {
-        self.cache.load(now, octets);
+        self.cache.load(now, octets, self.fingerprint);
         self.cache.remove_where(|name| self.local.is_ours(name));
         self.cache.in_use().0
     }

@@ -106,6 +106,11 @@ impl AnchorRecords {
         }
     }
 
+    /// As they were read.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The library's own form, which cannot be copied.
     fn anchors(&self) -> TrustAnchors {
         TrustAnchors::from_u8(self.0.as_bytes()).unwrap_or_else(|_| TrustAnchors::empty())
