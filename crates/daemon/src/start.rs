@@ -34,7 +34,7 @@ use crate::{
         load_team_files, raise_descriptor_limit, restore, thread_count, trust_anchors,
     },
     feeds::{RemoteWriteView, RemoteWriter},
-    http_service::BoundedListener,
+    http_service,
     incidents::IncidentBook,
     ipv6::Ipv6,
     log::{
@@ -516,12 +516,14 @@ pub fn start(
     let writer = thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run())?;
 
     let routes = routes(snapshots.clone());
+    let connections = http_service::connections();
     for listener in sockets.http {
         listener.set_nonblocking(true)?;
-        let routes = routes.clone();
+        let (routes, connections) = (routes.clone(), Arc::clone(&connections));
         runtime.spawn(async move {
-            let listener = BoundedListener::new(tokio::net::TcpListener::from_std(listener)?);
-            axum::serve(listener, routes).await
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            http_service::serve(listener, routes, connections).await;
+            io::Result::Ok(())
         });
     }
     let control_socket = control::bind(&path)?;

@@ -50,13 +50,13 @@ use self::{
     client_worker::{ClientWorker, WorkerTotals},
     clients_stream::StreamClients,
     clients_udp::{UdpClients, UdpCounters},
-    connections::Connections,
     engine_thread::EngineThread,
     inbox::Inbox,
     memory_keeper::MemoryKeeper,
     validator::{AnchorRecords, ValidatorThread},
 };
 pub(crate) use self::{
+    connections::{ConnectionLimits, Connections},
     inbox::EngineHandle,
     listen::DnsSockets,
     memory_keeper::restore,
