@@ -19,7 +19,7 @@ const UNREAD_MAX: Duration = Duration::from_secs(30);
 /// A silent other side is asked so often whether it is still there, after as long.
 const KEEPALIVE_S: u32 = 10;
 /// Over all listeners.
-const LIMITS: ConnectionLimits = ConnectionLimits { all: 1_024, each: 64 };
+const LIMITS: ConnectionLimits = ConnectionLimits { all: 1_024, each: 64, each_ipv6: 64 };
 /// Pause of a listener that cannot accept: out of descriptors, or the client was gone already.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

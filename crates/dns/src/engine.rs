@@ -180,7 +180,12 @@ impl Engine {
         let client_names = ClientNames::new(domain, settings.client_names_ttl, random.next_u64());
         Ok(Self {
             cache: Arc::new(Cache::new(settings.cache_bytes_max, random.next_u64())),
-            gate: Arc::new(Gate::new(&settings.allow, settings.rates, [random.next_u64(), random.next_u64()])),
+            gate: Arc::new(Gate::new(
+                &settings.allow,
+                &settings.own_ipv6,
+                settings.rates,
+                [random.next_u64(), random.next_u64()],
+            )),
             cookies: Cookies::new(secret(&mut random)),
             local: Local {
                 zones,

@@ -46,6 +46,8 @@ pub struct Settings {
     pub negative_trust_anchors: Vec<String>,
     /// Networks whose clients are served; empty: all. Others are refused.
     pub allow: Vec<IpNet>,
+    /// IPv6 networks of our own, in which a /64 is many hosts.
+    pub own_ipv6: Vec<Ipv6Net>,
     /// Queries per second that one client and one network may send.
     pub rates: Rates,
     /// Names that others are asked for, most specific first or not.
