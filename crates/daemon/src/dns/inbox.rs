@@ -61,6 +61,12 @@ pub(crate) struct EngineHandle {
 }
 
 impl EngineHandle {
+    /// One that leads nowhere.
+    #[cfg(test)]
+    pub(crate) fn unheard() -> Self {
+        Inbox::new().expect("an eventfd").0
+    }
+
     /// Puts a message in the queue without waking anybody; it is given back when the queue is full.
     pub(crate) fn put(&self, inbound: Inbound) -> Result<(), Inbound> {
         self.queue.try_send(inbound).map_err(|error| match error {
