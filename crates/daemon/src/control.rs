@@ -16,7 +16,10 @@ use model::{AlertAction, Lease, Lease6, LeaseChange, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{UnixListener as AsyncListener, UnixStream},
+    net::{
+        UnixListener as AsyncListener, UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::{Semaphore, broadcast, mpsc, oneshot},
 };
 
@@ -37,6 +40,9 @@ const NO_ALERT: &str = "no alert is open";
 const REQUEST_BYTES_MAX: u64 = 4_096;
 /// Operators at one time.
 const CONNECTIONS_MAX: usize = 16;
+/// Further ones that are told so at one time; the rest is closed.
+const REFUSALS_MAX: usize = 16;
+const TOO_MANY: &str = "too many ask at one time; end a `hotstage leases --watch` and try again";
 /// How long a request may take to arrive.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
 /// Events that may wait for a watcher; a slower one is told how many it missed.
@@ -145,12 +151,21 @@ impl Control {
     pub(crate) async fn serve(self, listener: UnixListener) -> io::Result<()> {
         let listener = AsyncListener::from_std(listener)?;
         let permits = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let refusals = Arc::new(Semaphore::new(REFUSALS_MAX));
         loop {
             let Ok((stream, _)) = listener.accept().await else {
                 tokio::time::sleep(Duration::from_millis(100)).await;
                 continue;
             };
-            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else { continue };
+            let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+                if let Ok(refusal) = Arc::clone(&refusals).try_acquire_owned() {
+                    tokio::spawn(async move {
+                        let _ = refuse(stream).await;
+                        drop(refusal);
+                    });
+                }
+                continue;
+            };
             let control = self.clone();
             tokio::spawn(async move {
                 if let Err(error) = control.answer(stream).await {
@@ -162,17 +177,15 @@ impl Control {
     }
 
     async fn answer(&self, stream: UnixStream) -> io::Result<()> {
-        let (reader, mut writer) = stream.into_split();
-        let mut line = String::new();
-        let mut reader = BufReader::new(reader.take(REQUEST_BYTES_MAX));
-        tokio::time::timeout(REQUEST_TIME_MAX, reader.read_line(&mut line)).await??;
+        let (mut reader, mut writer) = stream.into_split();
+        let line = request_line(&mut reader).await?;
         let answer = match serde_json::from_str(&line) {
             Ok(Request::ReleaseLease { address }) => self.release(address).await,
             Ok(Request::Reload { apply }) => self.reload(AskedBy::Operator, apply).await,
             Ok(Request::Dns(request)) => dns::answer(&self.dns, request).await,
             Ok(Request::Alerts { json }) => self.list_alerts(json),
             Ok(Request::HandleAlert(action)) => self.handle_alert(action),
-            Ok(Request::WatchLeases) => return self.watch(writer).await,
+            Ok(Request::WatchLeases) => return self.watch(reader, writer).await,
             Err(error) => Answer::Refused { says: vec![format!("the request is not understood: {error}")] },
         };
         write(&mut writer, &answer).await
@@ -231,10 +244,19 @@ impl Control {
         }
     }
 
-    async fn watch(&self, mut writer: tokio::net::unix::OwnedWriteHalf) -> io::Result<()> {
+    async fn watch(&self, mut reader: OwnedReadHalf, mut writer: OwnedWriteHalf) -> io::Result<()> {
         let mut events = self.events.subscribe();
+        let mut more = [0; 64];
         loop {
-            let answer = match events.recv().await {
+            let event = tokio::select! {
+                event = events.recv() => event,
+                // A watcher that has gone is noticed when nothing happens, too.
+                read = reader.read(&mut more) => match read {
+                    Ok(0) | Err(_) => return Ok(()),
+                    Ok(_) => continue,
+                },
+            };
+            let answer = match event {
                 Ok(LeaseEvent::V4(change, lease)) => Answer::Lease { change, lease },
                 Ok(LeaseEvent::V6(change, lease)) => Answer::Lease6 { change, lease },
                 Err(broadcast::error::RecvError::Lagged(count)) => Answer::Missed { count },
@@ -243,6 +265,21 @@ impl Control {
             write(&mut writer, &answer).await?;
         }
     }
+}
+
+/// The request; what comes after its line is left unread.
+async fn request_line(reader: &mut OwnedReadHalf) -> io::Result<String> {
+    let mut line = String::new();
+    let mut reader = BufReader::new(reader.take(REQUEST_BYTES_MAX));
+    tokio::time::timeout(REQUEST_TIME_MAX, reader.read_line(&mut line)).await??;
+    Ok(line)
+}
+
+/// Says that there is no place, once the request has been read: closing with unread octets would lose the answer.
+async fn refuse(stream: UnixStream) -> io::Result<()> {
+    let (mut reader, mut writer) = stream.into_split();
+    request_line(&mut reader).await?;
+    write(&mut writer, &Answer::Refused { says: vec![TOO_MANY.to_owned()] }).await
 }
 
 /// An alert in one line for a person.
@@ -295,7 +332,7 @@ pub(crate) fn stopped() -> Answer {
     Answer::Refused { says: vec!["the services are stopping".to_owned()] }
 }
 
-async fn write(writer: &mut tokio::net::unix::OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
+async fn write(writer: &mut OwnedWriteHalf, answer: &Answer) -> io::Result<()> {
     let mut line = serde_json::to_vec(answer)?;
     line.push(b'\n');
     writer.write_all(&line).await
@@ -316,4 +353,64 @@ pub fn request(state: &Path, request: &Request, mut each: impl FnMut(Answer) -> 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use store::{Mode, StateDir};
+
+    use super::*;
+    use crate::{clock::Clock, watch::AlertDesk};
+
+    async fn ask(path: &Path, request: &Request) -> UnixStream {
+        let mut stream = UnixStream::connect(control_path(path)).await.unwrap();
+        let mut line = serde_json::to_vec(request).unwrap();
+        line.push(b'\n');
+        stream.write_all(&line).await.unwrap();
+        stream
+    }
+
+    async fn answer(stream: UnixStream) -> Answer {
+        let mut line = String::new();
+        let read = BufReader::new(stream).read_line(&mut line).await;
+        assert!(read.is_ok_and(|count| count > 0), "an answer");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Watchers hold places while they are there, also when no lease changes; who finds none is told so.
+    #[tokio::test]
+    async fn watchers_that_have_gone_hold_no_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = Arc::new(StateDir::open(directory.path(), "e", Mode::Serve).unwrap());
+        let control = Control {
+            commands: mpsc::channel(1).0,
+            commands6: None,
+            events: broadcast::channel(EVENTS_MAX).0,
+            reloader: None,
+            dns: EngineHandle::unheard(),
+            alerts: AlertHands {
+                desk: Arc::new(AlertDesk::open(state, Timestamp::from_secs(1_568_595_600))),
+                clock: Clock::Wall,
+            },
+        };
+        let events = control.events.clone();
+        let serving = tokio::spawn(control.serve(bind(directory.path()).unwrap()));
+        let mut watchers = Vec::new();
+        for _ in 0..CONNECTIONS_MAX {
+            watchers.push(ask(directory.path(), &Request::WatchLeases).await);
+        }
+        while events.receiver_count() < CONNECTIONS_MAX {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let list = Request::Alerts { json: false };
+        let Answer::Refused { says } = answer(ask(directory.path(), &list).await).await else { panic!("no place") };
+        assert_eq!(says, [TOO_MANY]);
+        watchers.clear();
+        while events.receiver_count() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let answered = answer(ask(directory.path(), &list).await).await;
+        assert_eq!(answered, Answer::Done { says: vec![NO_ALERT.to_owned()] });
+        serving.abort();
+    }
 }

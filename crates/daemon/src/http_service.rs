@@ -1,87 +1,123 @@
-//! The HTTP listener: serves the routes it is handed, to a bounded number of connections.
+//! The HTTP listener: serves the routes it is handed, to a bounded number of connections, and no longer than somebody is there.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
-use axum::serve::Listener;
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
+use axum::Router;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
 };
+use nix::sys::socket::{setsockopt, sockopt};
+use tokio::net::{TcpListener, TcpStream};
 
-/// Connections at one time; further ones wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 1_024;
+use crate::dns::{ConnectionLimits, Connections};
 
-/// A listener whose connections are counted.
-pub(crate) struct BoundedListener {
-    listener: TcpListener,
-    connections: Arc<Semaphore>,
+/// What a request's head may take to arrive, and how long a connection may be silent between two.
+const HEAD_MAX: Duration = if cfg!(test) { Duration::from_secs(5) } else { Duration::from_secs(10) };
+/// What was sent and is not taken in for so long ends the connection: the other side has gone, or does not read.
+const UNREAD_MAX: Duration = Duration::from_secs(30);
+/// A silent other side is asked so often whether it is still there, after as long.
+const KEEPALIVE_S: u32 = 10;
+/// Over all listeners.
+const LIMITS: ConnectionLimits = ConnectionLimits { all: 1_024, each: 64, each_ipv6: 64 };
+/// Pause of a listener that cannot accept: out of descriptors, or the client was gone already.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The connections of all HTTP listeners.
+pub(crate) fn connections() -> Arc<Connections> {
+    Arc::new(Connections::new(LIMITS))
 }
 
-impl BoundedListener {
-    pub(crate) fn new(listener: TcpListener) -> Self {
-        Self { listener, connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+/// Serves `routes` until the runtime ends. A page that follows by server-sent events may stay as long as it takes what it is
+/// sent.
+pub(crate) async fn serve(listener: TcpListener, routes: Router, connections: Arc<Connections>) {
+    loop {
+        let Ok((stream, from)) = listener.accept().await else {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
+        let Some(place) = connections.admit(from.ip()) else { continue };
+        let routes = routes.clone();
+        tokio::spawn(async move {
+            if let Err(error) = converse(stream, routes).await {
+                tracing::trace!(%error, %from, "an HTTP connection has ended");
+            }
+            drop(place);
+        });
     }
 }
 
-impl Listener for BoundedListener {
-    type Io = CountedStream;
-    type Addr = SocketAddr;
+async fn converse(stream: TcpStream, routes: Router) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    end_when_gone(&stream)?;
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(routes))
+        .await?;
+    Ok(())
+}
 
-    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
-        loop {
-            let Ok(permit) = self.connections.clone().acquire_owned().await else {
-                return std::future::pending().await;
-            };
-            match self.listener.accept().await {
-                Ok((stream, address)) => return (CountedStream { stream, _permit: permit }, address),
-                // Out of descriptors, or the client was gone already.
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+/// The system ends the connection when the other side does not take what is sent, or is gone without a word.
+fn end_when_gone(stream: &TcpStream) -> io::Result<()> {
+    setsockopt(stream, sockopt::KeepAlive, &true)?;
+    setsockopt(stream, sockopt::TcpKeepIdle, &KEEPALIVE_S)?;
+    setsockopt(stream, sockopt::TcpKeepInterval, &KEEPALIVE_S)?;
+    setsockopt(stream, sockopt::TcpUserTimeout, &(UNREAD_MAX.as_millis() as u32))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+    use axum::routing::get;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpSocket,
+        time::timeout,
+    };
+
+    use super::*;
+
+    async fn connect(from: u8, to: SocketAddr) -> TcpStream {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((IpAddr::from(Ipv4Addr::new(127, 0, 7, from)), 0).into()).unwrap();
+        socket.connect(to).await.unwrap()
+    }
+
+    async fn ask(mut stream: TcpStream) -> String {
+        // A connection that was refused may be reset while we write.
+        let _ = stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await;
+        let mut text = Vec::new();
+        let _ = timeout(Duration::from_secs(5), stream.read_to_end(&mut text)).await.unwrap();
+        String::from_utf8(text).unwrap()
+    }
+
+    /// Whoever connects and says nothing has a place for as long as a request's head may take, and one address has few.
+    #[tokio::test]
+    async fn silent_connections_do_not_keep_others_out() {
+        crate::dns::raise_descriptor_limit();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        let routes = Router::new().route("/healthz", get(|| async { "ok" }));
+        let server = tokio::spawn(serve(listener, routes, connections()));
+        let mut silent = Vec::new();
+        for address in 1..=16 {
+            for _ in 0..LIMITS.each {
+                silent.push(connect(address, to).await);
             }
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
-
-/// A connection that gives its place back when it is closed.
-pub(crate) struct CountedStream {
-    stream: TcpStream,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl AsyncRead for CountedStream {
-    fn poll_read(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        std::pin::Pin::new(&mut self.stream).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for CountedStream {
-    fn poll_write(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-        bytes: &[u8],
-    ) -> std::task::Poll<io::Result<usize>> {
-        std::pin::Pin::new(&mut self.stream).poll_write(context, bytes)
-    }
-
-    fn poll_flush(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        std::pin::Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<io::Result<()>> {
-        std::pin::Pin::new(&mut self.stream).poll_shutdown(context)
+        assert_eq!(silent.len(), LIMITS.all as usize);
+        assert_eq!(ask(connect(20, to).await).await, "", "all places are taken");
+        tokio::time::sleep(HEAD_MAX + Duration::from_secs(2)).await;
+        assert!(ask(connect(20, to).await).await.starts_with("HTTP/1.1 200"));
+        // One address alone cannot take them all.
+        let mut greedy = Vec::new();
+        for _ in 0..2 * LIMITS.each {
+            greedy.push(connect(1, to).await);
+        }
+        assert_eq!(ask(connect(1, to).await).await, "");
+        assert!(ask(connect(2, to).await).await.starts_with("HTTP/1.1 200"));
+        server.abort();
     }
 }

@@ -36,7 +36,7 @@ use crate::{
     },
     feeds::{self, FeedError},
     flows::{FlowService, bind_flows},
-    http_service::BoundedListener,
+    http_service,
     incidents::{IncidentBook, PlannedWatch},
     ipv6::Ipv6,
     lease_names::recovered_names,
@@ -348,6 +348,11 @@ pub fn start(
         designated.https_port = addresses.dns_https.first().map(SocketAddr::port);
     }
     dns_settings.patience_factor = clock.speed().ceil() as u32;
+    let anchors = match services.dns_serving.validate {
+        true => Some(trust_anchors(services.dns_serving.trust_anchors.as_deref())?),
+        false => None,
+    };
+    dns_settings.trust_anchors = anchors.as_ref().map(|anchors| anchors.as_str().to_owned()).unwrap_or_default();
     let mut dns_engine = dns::Engine::new(dns_settings, seed.wrapping_add(1))?;
     restore(&mut dns_engine, &state, now);
     for name in recovered_names(&leases, now).into_iter().chain(ipv6.names) {
@@ -370,10 +375,7 @@ pub fn start(
         sockets: sockets.dns,
         certificate: services.dns_serving.certificate.clone().map(ServerTls::load).transpose()?.map(Arc::new),
         trust: ClientTls::load(services.dns_serving.trust.as_deref())?,
-        anchors: match services.dns_serving.validate {
-            true => Some(trust_anchors(services.dns_serving.trust_anchors.as_deref())?),
-            false => None,
-        },
+        anchors,
         upstreams: services.dns_serving.upstreams.clone(),
         clock: clock.clone(),
         names: names_receiver,
@@ -553,12 +555,14 @@ pub fn start(
     let writer = thread::Builder::new().name("log-writer".to_owned()).spawn(move || writer.run())?;
 
     let routes = routes(snapshots.clone(), hands);
+    let connections = http_service::connections();
     for listener in sockets.http {
         listener.set_nonblocking(true)?;
-        let routes = routes.clone();
+        let (routes, connections) = (routes.clone(), Arc::clone(&connections));
         runtime.spawn(async move {
-            let listener = BoundedListener::new(tokio::net::TcpListener::from_std(listener)?);
-            axum::serve(listener, routes).await
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            http_service::serve(listener, routes, connections).await;
+            io::Result::Ok(())
         });
     }
     let control_socket = control::bind(&path)?;

@@ -471,8 +471,8 @@ impl Engine {
             self.respond(waiter.client, &waiter.head(), &answer);
         }
         let followed = (!followers.is_empty()).then(|| answer.clone());
-        // Zones may have changed while the question was in flight.
-        if self.local.zones.find(&key[..key.len().saturating_sub(3)]).is_none() {
+        // Zones and lists may have changed while the question was in flight.
+        if !self.local.is_ours(&key[..key.len().saturating_sub(3)]) {
             self.cache.insert(now, key, answer);
         }
         self.close(id);

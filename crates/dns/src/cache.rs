@@ -137,16 +137,19 @@ impl Cache {
     }
 
     /// What may still be served, as octets, at most `len_max` of them. One part at a time, others are served meanwhile.
-    pub(crate) fn dump(&self, now: Timestamp, len_max: usize) -> Vec<u8> {
-        let mut out = dump::MAGIC.to_vec();
+    /// `fingerprint` is of what is believed.
+    pub(crate) fn dump(&self, now: Timestamp, len_max: usize, fingerprint: u32) -> Vec<u8> {
+        let mut out = [dump::MAGIC.as_slice(), &fingerprint.to_be_bytes()].concat();
         self.shards.iter().for_each(|shard| dump::append(&lock(shard), now, &mut out, len_max));
         out
     }
 
-    /// Takes back what [`Self::dump`] made and is not over yet. Octets that are not ours, or of another version, are worth
-    /// nothing.
-    pub(crate) fn load(&self, now: Timestamp, octets: &[u8]) {
-        for loaded in octets.strip_prefix(dump::MAGIC).map(dump::read).into_iter().flatten() {
+    /// Takes back what [`Self::dump`] made and is not over yet. Octets that are not ours, of another version, or kept
+    /// while something else was believed are worth nothing.
+    pub(crate) fn load(&self, now: Timestamp, octets: &[u8], fingerprint: u32) {
+        let octets =
+            octets.strip_prefix(dump::MAGIC).and_then(|octets| octets.strip_prefix(&fingerprint.to_be_bytes()[..]));
+        for loaded in octets.map(dump::read).into_iter().flatten() {
             let (hash, mut shard) = self.shard(&loaded.key);
             shard.load(now, hash, loaded);
         }

@@ -38,6 +38,9 @@ use crate::{
 /// From the first ask to the SERVFAIL; less than the 5 s after which stub resolvers ask again (resolv.conf(5)).
 const ANSWER_BUDGET: Duration = Duration::from_millis(4_800);
 
+/// Waiters of one question that are our own validation: more than a validator asks at one time. Clients cannot take these.
+const OWN_WAITERS_MAX: usize = 1_024;
+
 /// Shorter-lived answers are not asked for ahead of their end.
 const PREFETCH_LIFETIME_MIN_S: u32 = 20;
 
@@ -120,12 +123,15 @@ pub enum Effect {
 
 /// What an engine remembers.
 #[derive(Clone)]
-pub struct Memory(Arc<Cache>);
+pub struct Memory {
+    cache: Arc<Cache>,
+    fingerprint: u32,
+}
 
 impl Memory {
     /// Everything that may still be served but failures, as octets of a format of our own, at most `len_max` of them.
     pub fn dump(&self, now: Timestamp, len_max: usize) -> Vec<u8> {
-        self.0.dump(now, len_max)
+        self.cache.dump(now, len_max, self.fingerprint)
     }
 }
 
@@ -144,6 +150,8 @@ pub struct Engine {
     pub(crate) counters: Counters,
     pub(crate) waits: Waits,
     pub(crate) validation: Policy,
+    /// Of what is believed: [`Settings::fingerprint`].
+    fingerprint: u32,
     pub(crate) effects: VecDeque<Effect>,
     pending_max: usize,
     waiters_max: usize,
@@ -172,7 +180,12 @@ impl Engine {
         let client_names = ClientNames::new(domain, settings.client_names_ttl, random.next_u64());
         Ok(Self {
             cache: Arc::new(Cache::new(settings.cache_bytes_max, random.next_u64())),
-            gate: Arc::new(Gate::new(&settings.allow, settings.rates, [random.next_u64(), random.next_u64()])),
+            gate: Arc::new(Gate::new(
+                &settings.allow,
+                &settings.own_ipv6,
+                settings.rates,
+                [random.next_u64(), random.next_u64()],
+            )),
             cookies: Cookies::new(secret(&mut random)),
             local: Local {
                 zones,
@@ -188,6 +201,7 @@ impl Engine {
             counters: Counters::default(),
             waits: Waits::default(),
             validation: Policy { is_on: settings.validate, negative_anchors: settings.checked_negative_anchors()? },
+            fingerprint: settings.fingerprint(),
             effects: VecDeque::new(),
             pending_max: settings.pending_max,
             waiters_max: settings.waiters_max,
@@ -236,13 +250,14 @@ impl Engine {
 
     /// The cache, to be written down; usable on any thread.
     pub fn memory(&self) -> Memory {
-        Memory(Arc::clone(&self.cache))
+        Memory { cache: Arc::clone(&self.cache), fingerprint: self.fingerprint }
     }
 
-    /// Takes back what is not over yet of [`Memory::dump`], names that became ours since left out, and says how many answers
+    /// Takes back what is not over yet of [`Memory::dump`], names that became ours since left out, nothing if other servers
+    /// were asked or signatures were checked otherwise then, and says how many answers
     /// are kept then. Octets that are damaged, or not ours, are worth nothing and do no harm.
     pub fn load_memory(&mut self, now: Timestamp, octets: &[u8]) -> usize {
-        self.cache.load(now, octets);
+        self.cache.load(now, octets, self.fingerprint);
         self.cache.remove_where(|name| self.local.is_ours(name));
         self.cache.in_use().0
     }
@@ -413,7 +428,11 @@ impl Engine {
 
     /// Joins the question if it is in flight, else sends it out. `head` is that of the question, not of the waiter.
     pub(crate) fn wait(&mut self, now: Timestamp, waiter: Waiter, head: &Head<'_>, key: &Key) {
-        let waiters_max = self.waiters_max;
+        // What clients fill must not keep the keys from being asked for that their answers need.
+        let (pending_max, waiters_max) = match waiter.client.transport {
+            Transport::Own => (self.pending_max + self.pending_max / 8, self.waiters_max + OWN_WAITERS_MAX),
+            _ => (self.pending_max, self.waiters_max),
+        };
         if let Some(answer) = self.late_answer(now, key) {
             self.counters.stale_answers += 1;
             return self.follow(now, waiter, &answer);
@@ -428,7 +447,7 @@ impl Engine {
             return;
         }
         self.counters.misses += 1;
-        if self.inflight.len() >= self.pending_max {
+        if self.inflight.len() >= pending_max {
             self.counters.pending_full += 1;
             return self.refuse(waiter.client, &waiter.head(), rcode::SERVFAIL, Some(EDE_OTHER));
         }

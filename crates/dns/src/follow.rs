@@ -21,6 +21,8 @@ use crate::{
     writer::{Answer, Section, Writer},
 };
 
+/// TTL of made addresses at most where nothing says how long there are no others (RFC 6147 section 5.1.7), seconds.
+const TRANSLATED_TTL_MAX: u32 = 600;
 /// TTL of the alias from a translator's reverse name to the IPv4 one, seconds.
 const REVERSE_TTL: u32 = 300;
 
@@ -37,7 +39,13 @@ enum Step {
     /// IPv6 addresses were asked for; without any, IPv4 addresses are.
     Aaaa { view: u8, prefix: Prefix },
     /// IPv4 addresses were asked for; without any, what was said of IPv6 stands.
-    A { view: u8, prefix: Prefix, no_aaaa: Answer },
+    A {
+        view: u8,
+        prefix: Prefix,
+        no_aaaa: Answer,
+        /// The aliases that led there; those in it are in the chain as well.
+        before: Option<Answer>,
+    },
 }
 
 impl Engine {
@@ -114,21 +122,21 @@ impl Engine {
                     return self.end(now, &waiter, chain.as_ref(), answer, None);
                 };
                 // Behind the alias chain of the empty answer, if it has one: its target has the addresses.
-                let chain = chain.or_else(|| (u16_at(&answer.wire, 6) != Some(0)).then(|| answer.clone()));
-                let follow = Follow { chain, step: Step::A { view, prefix, no_aaaa: answer.clone() } };
+                let behind = append_aliases(chain.as_ref(), answer);
+                let step = Step::A { view, prefix, no_aaaa: answer.clone(), before: chain };
+                let follow = Follow { chain: behind, step };
                 self.seek(now, waiter.following(follow), &name, rtype::A);
             }
-            Step::A { view, prefix, no_aaaa } => {
-                let translated = translate(answer, prefix, no_aaaa.lifetime_s);
+            Step::A { view, prefix, no_aaaa, before } => {
+                let has_soa = records(&no_aaaa).any(|(_, record)| record.rtype == rtype::SOA);
+                let translated =
+                    translate(answer, prefix, if has_soa { no_aaaa.lifetime_s } else { TRANSLATED_TTL_MAX });
                 match translated {
                     Some(translated) => {
                         self.counters.translated += 1;
                         self.end(now, &waiter, chain.as_ref(), &translated, Some(view));
                     }
-                    None => {
-                        let chain = chain.filter(|chain| chain.wire != no_aaaa.wire);
-                        self.end(now, &waiter, chain.as_ref(), &no_aaaa, Some(view));
-                    }
+                    None => self.end(now, &waiter, before.as_ref(), &no_aaaa, Some(view)),
                 }
             }
         }
@@ -146,7 +154,7 @@ impl Engine {
         self.respond(waiter.client, &head, &joined);
         let name = &question[..name_len];
         if let Some(view) = view
-            && self.local.zones.find(name).is_none()
+            && !self.local.is_ours(name)
             && matches!(flags(&joined) & RCODE, rcode::NOERROR | rcode::NXDOMAIN)
         {
             let dnssec_ok = head.edns.is_some_and(|edns| edns.dnssec_ok);
@@ -174,6 +182,20 @@ fn join(question: &[u8], chain: Option<&Answer>, answer: &Answer) -> Option<Answ
     let kept = if chain.is_some() { RCODE } else { RCODE | AD };
     let joined = writer.finish(flags(answer) & kept);
     Some(Answer { lifetime_s: lifetime_s.min(joined.lifetime_s), extended_error: answer.extended_error, ..joined })
+}
+
+/// The aliases so far and those of an answer that ends in none; `None` without any.
+fn append_aliases(chain: Option<&Answer>, answer: &Answer) -> Option<Answer> {
+    let first = chain.unwrap_or(answer);
+    let mut writer = Writer::new(first.wire.get(HEADER_LEN..records_begin(&first.wire)?)?);
+    let mut is_empty = true;
+    for part in chain.into_iter().chain([answer]) {
+        for (_, record) in records(part).filter(|(section, _)| *section == Section::Answer) {
+            copy(&mut writer, part, Section::Answer, &record)?;
+            is_empty = false;
+        }
+    }
+    (!is_empty).then(|| writer.finish(0))
 }
 
 fn copy(writer: &mut Writer, of: &Answer, section: Section, record: &Record<'_>) -> Option<()> {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use foldhash::quality::FixedState;
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv6Net};
 use model::Timestamp;
 use std::hash::BuildHasher as _;
 
@@ -22,9 +22,9 @@ const BURST: Duration = Duration::from_secs(1);
 /// Queries per second that are served; `None`: as many as come.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Rates {
-    /// From one IPv4 address or one IPv6 /64, which is what one host has.
+    /// From one IPv4 address; from one IPv6 address of our own networks, else from one IPv6 /64, which is what one host has.
     pub client: Option<u32>,
-    /// From one IPv4 /24 or one IPv6 /48.
+    /// From one IPv4 /24; from one IPv6 /64 of our own networks, else from one IPv6 /48.
     pub prefix: Option<u32>,
 }
 
@@ -41,15 +41,17 @@ pub(crate) enum Admission {
 /// See the module. Shared by all threads.
 pub(crate) struct Gate {
     allow: Box<[IpNet]>,
+    /// Of IPv6; a /64 is a VLAN there, not a host.
+    own: Box<[Ipv6Net]>,
     client: Option<Rate>,
     prefix: Option<Rate>,
 }
 
 impl Gate {
     /// `allow` empty: everybody.
-    pub(crate) fn new(allow: &[IpNet], rates: Rates, seeds: [u64; 2]) -> Self {
+    pub(crate) fn new(allow: &[IpNet], own: &[Ipv6Net], rates: Rates, seeds: [u64; 2]) -> Self {
         let rate = |per_second: Option<u32>| per_second.map(|per_second| Rate::new(per_second, seeds));
-        Self { allow: allow.into(), client: rate(rates.client), prefix: rate(rates.prefix) }
+        Self { allow: allow.into(), own: own.into(), client: rate(rates.client), prefix: rate(rates.prefix) }
     }
 
     pub(crate) fn admit(&self, now: Timestamp, address: IpAddr) -> Admission {
@@ -59,12 +61,14 @@ impl Gate {
         }
         let (client, prefix) = match address {
             IpAddr::V4(address) => {
-                let bits = u64::from(address.to_bits());
-                (1 << 63 | bits, 1 << 63 | bits >> 8)
+                let bits = address.to_ipv6_mapped().to_bits();
+                (bits, bits >> 8)
             }
             IpAddr::V6(address) => {
-                let bits = (address.to_bits() >> 64) as u64;
-                (bits, bits >> 16)
+                let is_own =
+                    address.is_unicast_link_local() || self.own.iter().any(|network| network.contains(&address));
+                let bits = address.to_bits();
+                if is_own { (bits, bits >> 64) } else { (bits >> 64, bits >> 80) }
             }
         };
         let is_served = self.client.as_ref().is_none_or(|rate| rate.take(now, client))
@@ -93,7 +97,7 @@ impl Rate {
     /// True when one more may be served; it is then counted in both places.
     ///
     /// Two threads at one place may count one for two: a rate is not a ledger, and nobody waits for anybody.
-    fn take(&self, now: Timestamp, who: u64) -> bool {
+    fn take(&self, now: Timestamp, who: u128) -> bool {
         let now_ns = u64::try_from(now.as_nanos()).unwrap_or(0);
         let full_ns = now_ns.saturating_add(u64::try_from(BURST.as_nanos()).unwrap_or(u64::MAX));
         let at: [&AtomicU64; 2] =
@@ -122,7 +126,7 @@ mod tests {
     #[test]
     fn only_who_is_listed_is_served() {
         let allow = ["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
-        let gate = Gate::new(&allow, Rates::default(), [1, 2]);
+        let gate = Gate::new(&allow, &[], Rates::default(), [1, 2]);
         let table = [
             ("10.1.2.3", Admission::Serve),
             ("::ffff:10.1.2.3", Admission::Serve),
@@ -134,14 +138,14 @@ mod tests {
             assert_eq!(gate.admit(Timestamp::from_secs(1), address.parse().unwrap()), expected, "{address}");
         }
         assert_eq!(
-            served(&Gate::new(&[], Rates::default(), [1, 2]), Timestamp::from_secs(1), "192.0.2.1", 9_999),
+            served(&Gate::new(&[], &[], Rates::default(), [1, 2]), Timestamp::from_secs(1), "192.0.2.1", 9_999),
             9_999
         );
     }
 
     #[test]
     fn one_address_has_its_rate_and_a_second_of_burst() {
-        let gate = Gate::new(&[], Rates { client: Some(100), prefix: None }, [1, 2]);
+        let gate = Gate::new(&[], &[], Rates { client: Some(100), prefix: None }, [1, 2]);
         let start = Timestamp::from_secs(1_000);
         assert_eq!(served(&gate, start, "192.0.2.1", 1_000), 100);
         assert_eq!(served(&gate, start, "192.0.2.2", 50), 50, "a neighbour has its own");
@@ -149,11 +153,17 @@ mod tests {
         assert_eq!(served(&gate, start + Duration::from_secs(60), "192.0.2.1", 1_000), 100, "no more than a burst");
         assert_eq!(served(&gate, start, "2001:db8::1", 1_000), 100);
         assert_eq!(served(&gate, start, "2001:db8::2", 1_000), 0, "a host has a /64");
+        let own = ["2001:db8::/64".parse().unwrap()];
+        let gate = Gate::new(&[], &own, Rates { client: Some(100), prefix: Some(250) }, [1, 2]);
+        assert_eq!(served(&gate, start, "2001:db8::1", 1_000), 100);
+        assert_eq!(served(&gate, start, "2001:db8::2", 1_000), 100, "a VLAN of ours is a /64");
+        assert_eq!(served(&gate, start, "2001:db8::3", 1_000), 50, "and has the rate of a network");
+        assert_eq!(served(&gate, start, "fe80::1", 100) + served(&gate, start, "fe80::2", 100), 200);
     }
 
     #[test]
     fn a_network_has_its_rate() {
-        let gate = Gate::new(&[], Rates { client: Some(100), prefix: Some(250) }, [1, 2]);
+        let gate = Gate::new(&[], &[], Rates { client: Some(100), prefix: Some(250) }, [1, 2]);
         let start = Timestamp::from_secs(1_000);
         let of = |host: u8| served(&gate, start, &format!("192.0.2.{host}"), 100);
         assert_eq!((of(1), of(2), of(3), of(4)), (100, 100, 50, 0));
@@ -163,7 +173,7 @@ mod tests {
     /// A million addresses that nobody has, within a second: 99 of 100 real clients are still served in full.
     #[test]
     fn a_flood_of_addresses_does_not_use_up_those_of_others() {
-        let gate = Gate::new(&[], Rates { client: Some(100), prefix: None }, [1, 2]);
+        let gate = Gate::new(&[], &[], Rates { client: Some(100), prefix: None }, [1, 2]);
         let start = Timestamp::from_secs(1_000);
         for number in 0..1_000_000_u32 {
             let now = start + Duration::from_micros(u64::from(number));

@@ -13,6 +13,7 @@ use crate::{
     follow::Follow,
     query::{Edns, Head},
     upstream::Mask,
+    validation::SignedSpans,
     writer::Answer,
 };
 
@@ -74,6 +75,8 @@ pub(crate) struct Pending {
     pub(crate) waiters: Vec<Waiter>,
     /// An answer that is being validated.
     pub(crate) held: Option<Answer>,
+    /// How long it may be kept if it is secure.
+    pub(crate) held_spans: SignedSpans,
     /// Asks not yet settled; a late answer to an early ask is as good as any.
     pub(crate) asks: Vec<u64>,
     pub(crate) attempts: usize,
@@ -170,6 +173,7 @@ impl Inflight {
             checking_disabled: head.flags & crate::wire::CD != 0,
             waiters: waiter.into_iter().collect(),
             held: None,
+            held_spans: SignedSpans::default(),
             asks: Vec::new(),
             attempts: 0,
             tried: Mask::default(),

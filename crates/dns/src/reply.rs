@@ -71,7 +71,9 @@ pub(crate) fn append_reply(
     out.extend_from_slice(if is_truncated { &answer.wire[..question_end] } else { &answer.wire });
     let bytes = &mut out[begin..];
     bytes[0..2].copy_from_slice(&head.id.to_be_bytes());
-    let wants_ad = head.flags & AD != 0 || head.edns.is_some_and(|edns| edns.dnssec_ok);
+    // What is past its end is past what its signatures say, too.
+    let wants_ad =
+        freshness != Freshness::Stale && (head.flags & AD != 0 || head.edns.is_some_and(|edns| edns.dnssec_ok));
     let known = u16::from_be_bytes([bytes[2], bytes[3]]) & if wants_ad { !0 } else { !AD };
     let flags = known | response_flags(head) | if is_truncated { TC } else { 0 };
     bytes[2..4].copy_from_slice(&flags.to_be_bytes());
@@ -93,7 +95,10 @@ pub(crate) fn aged(answer: &Answer, freshness: Freshness) -> Answer {
     age(&mut now.wire, &answer.ttl_offsets, freshness);
     now.lifetime_s = match freshness {
         Freshness::Fresh { age_s } => answer.lifetime_s.saturating_sub(age_s),
-        Freshness::Stale => STALE_TTL_S,
+        Freshness::Stale => {
+            now.wire[3] &= !(AD as u8);
+            STALE_TTL_S
+        }
     };
     now
 }

@@ -40,10 +40,14 @@ pub struct Settings {
     pub patience_factor: u32,
     /// Answers of upstreams are validated (RFC 4035); the driver has a validator with trust anchors.
     pub validate: bool,
+    /// What they are validated with, as text; only told from another one here.
+    pub trust_anchors: String,
     /// Names at and below which they are not (negative trust anchors, RFC 7646).
     pub negative_trust_anchors: Vec<String>,
     /// Networks whose clients are served; empty: all. Others are refused.
     pub allow: Vec<IpNet>,
+    /// IPv6 networks of our own, in which a /64 is many hosts.
+    pub own_ipv6: Vec<Ipv6Net>,
     /// Queries per second that one client and one network may send.
     pub rates: Rates,
     /// Names that others are asked for, most specific first or not.
@@ -205,6 +209,13 @@ impl Settings {
             return Err(SettingsError::TooManyUpstreams { count: upstreams.len() });
         }
         Ok(upstreams)
+    }
+
+    /// Says whether answers kept under other settings may be believed under these: who is asked for what, and what is checked.
+    pub(crate) fn fingerprint(&self) -> u32 {
+        let Self { upstreams, forwards, validate, trust_anchors, negative_trust_anchors, .. } = self;
+        let believed = format!("{upstreams:?} {forwards:?} {validate} {trust_anchors:?} {negative_trust_anchors:?}");
+        crc32fast::hash(believed.as_bytes())
     }
 
     /// Folded, in wire form.

@@ -198,7 +198,11 @@ fn assemble(
     qtype: u16,
     rcode: u16,
 ) -> Option<Answer> {
-    let mut writer = Writer::new(asked.question);
+    // Owners that are the question's name point to it: they must not bring the case that we asked in.
+    let mut question = asked.question.to_vec();
+    let name_len = question.len().saturating_sub(4);
+    question[..name_len].make_ascii_lowercase();
+    let mut writer = Writer::new(&question);
     for record in sections.answer.iter().filter(|record| chain.wants(record, qtype, asked.dnssec_ok)) {
         copy(&mut writer, Section::Answer, record, message, bounded_ttl(record.ttl))?;
     }

@@ -4,13 +4,15 @@
 //! With validation every question is put with DO and CD set (RFC 6840 section 5.9 and appendix B), so that an upstream
 //! which validates as well cannot hide what is wrong; AD of upstreams is never believed.
 
+use std::collections::BTreeMap;
+
 use model::Timestamp;
 
 use crate::{
     Effect, Engine,
     name::{is_at_or_below, parent, suffixes},
     record::Record,
-    wire::{AD, EDE_DNSSEC_BOGUS, HEADER_LEN, rcode, rtype, u16_at},
+    wire::{AD, EDE_DNSSEC_BOGUS, EDE_SIGNATURE_EXPIRED, HEADER_LEN, rcode, rtype, u16_at, u32_at},
     writer::{Answer, Writer},
 };
 
@@ -18,6 +20,8 @@ use crate::{
 const SIGNATURES_MAX: usize = 64;
 /// Records of one answer that a validator has to look at.
 const RECORDS_MAX: usize = 512;
+/// Longest message with signatures: a validator keeps what was signed, and no honest set of records comes near.
+const SIGNED_LEN_MAX: usize = 16 << 10;
 /// How long a forged answer is remembered as such (RFC 4035 section 4.7 wants it short).
 const BOGUS_LIFETIME_S: u32 = 30;
 /// A clock before this time has not been set, and signatures cannot be judged by it: 2025-12-01.
@@ -25,7 +29,7 @@ const CLOCK_SET: Timestamp = Timestamp::from_secs(1_764_547_200);
 
 /// Names one answer that is being validated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub struct ValidationId(pub(crate) u64);
+pub struct ValidationId(pub u64);
 
 /// What a validator found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -71,6 +75,7 @@ impl Engine {
         self.counters.validations += 1;
         let Some(pending) = self.inflight.get(id) else { return };
         pending.held = Some(answer);
+        pending.held_spans = SignedSpans::read(message, now);
         pending.held_from = upstream;
         pending.is_hedging = false;
         let give_up = pending.give_up;
@@ -89,8 +94,16 @@ impl Engine {
         let id = validation.0;
         let Some(pending) = self.inflight.get(id) else { return };
         let Some(mut answer) = pending.held.take() else { return };
+        let spans = std::mem::take(&mut pending.held_spans);
+        // A validator may remember a signature for longer than it is in its time.
+        let validity = if validity == Validity::Secure && spans.has_expired {
+            Validity::Bogus(EDE_SIGNATURE_EXPIRED)
+        } else {
+            validity
+        };
         match validity {
             Validity::Secure => {
+                spans.shorten(&mut answer);
                 self.counters.secure += 1;
                 answer.wire[3] |= AD as u8;
                 self.conclude(now, id, answer);
@@ -141,6 +154,9 @@ fn is_sound(message: &[u8]) -> bool {
             _ => {}
         }
     }
+    if message.len() > SIGNED_LEN_MAX && !signatures.is_empty() {
+        return false;
+    }
     // The last name of a zone is followed by its apex: what comes next is never outside.
     let reaches_out = |signature: &Signature| {
         signature.covered == rtype::NSEC
@@ -160,6 +176,75 @@ pub fn without_unsound_proof(mut message: Vec<u8>) -> Vec<u8> {
         }
     }
     message
+}
+
+/// For how long what is signed may be kept (RFC 4035 section 5.3.3): no longer than the TTLs of the signature and the one it
+/// was made with say, and not past its expiration.
+#[derive(Default)]
+pub(crate) struct SignedSpans {
+    /// Seconds by the type that is signed; the shortest of all sets of records of a type.
+    spans: Vec<(u16, u32)>,
+    /// The shortest.
+    least_s: Option<u32>,
+    /// A set of records has only signatures past their time.
+    pub(crate) has_expired: bool,
+}
+
+impl SignedSpans {
+    fn read(message: &[u8], now: Timestamp) -> Self {
+        // One signature of several is enough, as while keys are rolled.
+        let mut best: BTreeMap<(Vec<u8>, u16), Option<u32>> = BTreeMap::new();
+        for record in records(message).filter(|record| record.rtype == rtype::RRSIG) {
+            let (Some(covered), Some(original_ttl), Some(expiration)) =
+                (u16_at(record.rdata, 0), u32_at(record.rdata, 4), u32_at(record.rdata, 8))
+            else {
+                continue;
+            };
+            // RFC 4034 section 3.1.5: serial number arithmetic.
+            let left = expiration.wrapping_sub(now.as_secs() as u32) as i32;
+            let span =
+                u32::try_from(left).ok().filter(|left| *left > 0).map(|left| left.min(original_ttl).min(record.ttl));
+            let known = best.entry((folded(record.owner.as_slice()), covered)).or_default();
+            *known = (*known).max(span);
+        }
+        let mut all = Self { has_expired: best.values().any(Option::is_none), ..Self::default() };
+        for ((_, covered), span) in best {
+            let Some(span) = span else { continue };
+            all.least_s = Some(all.least_s.map_or(span, |least| least.min(span)));
+            match all.spans.iter_mut().find(|(rtype, _)| *rtype == covered) {
+                Some((_, known)) => *known = span.min(*known),
+                None => all.spans.push((covered, span)),
+            }
+        }
+        all
+    }
+
+    /// Shortens the TTLs of what is signed, and the answer's lifetime.
+    fn shorten(&self, answer: &mut Answer) {
+        for at in answer.ttl_offsets.iter().map(|at| usize::from(*at)) {
+            // Type and class come before a TTL; its length and the type that it signs come after that of a signature.
+            let signed = match at.checked_sub(4).and_then(|at| u16_at(&answer.wire, at)) {
+                Some(rtype::RRSIG) => u16_at(&answer.wire, at + 6),
+                other => other,
+            };
+            let Some((_, span)) = self.spans.iter().find(|(rtype, _)| Some(*rtype) == signed) else { continue };
+            if let (Some(ttl), Some(to)) = (u32_at(&answer.wire, at), answer.wire.get_mut(at..at + 4)) {
+                to.copy_from_slice(&ttl.min(*span).to_be_bytes());
+            }
+        }
+        answer.lifetime_s = self.least_s.map_or(answer.lifetime_s, |least| answer.lifetime_s.min(least));
+    }
+}
+
+/// The records of the answer and authority sections, as far as they can be read.
+fn records(message: &[u8]) -> impl Iterator<Item = Record<'_>> {
+    let count: usize = [6, 8].map(|at| usize::from(u16_at(message, at).unwrap_or(0))).iter().sum();
+    let mut at = crate::name::read_name(message, HEADER_LEN).map(|(_, at)| at + 4);
+    (0..count).map_while(move |_| {
+        let (record, next) = Record::read(message, at?)?;
+        at = Some(next);
+        Some(record)
+    })
 }
 
 /// What an RRSIG record claims (RFC 4034 section 3.1), names folded.

@@ -95,6 +95,8 @@ pub(crate) const OPTION_EXTENDED_ERROR: u16 = 15;
 
 /// Extended DNS error "DNSSEC Bogus" (RFC 8914 section 4.7).
 pub(crate) const EDE_DNSSEC_BOGUS: u16 = 6;
+/// Extended DNS error "Signature Expired" (RFC 8914 section 4.8).
+pub(crate) const EDE_SIGNATURE_EXPIRED: u16 = 7;
 /// Extended DNS error "Blocked" (RFC 8914 section 4.16): the name is on a list of the team's.
 pub(crate) const EDE_BLOCKED: u16 = 15;
 /// Extended DNS error "Prohibited" (RFC 8914 section 4.19): the client is not in the access list.

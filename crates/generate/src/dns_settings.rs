@@ -134,8 +134,11 @@ pub(crate) fn dns_settings(plan: &Plan) -> Settings {
         client_names_ttl: CLIENT_TTL,
         patience_factor: 1,
         validate: plan.services.dns.validate,
+        // Read from a file by whoever runs the engine.
+        trust_anchors: String::new(),
         negative_trust_anchors: plan.services.dns.insecure.clone(),
         allow: served_networks(plan),
+        own_ipv6: plan.vlans.values().filter_map(|vlan| vlan.ipv6.as_ref()).map(|ipv6| ipv6.prefix).collect(),
         rates: Rates { client: plan.services.dns.client_rate, prefix: plan.services.dns.network_rate },
         forwards: plan
             .services

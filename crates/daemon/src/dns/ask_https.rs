@@ -10,7 +10,7 @@ use hyper::{
     header::{ACCEPT, CONTENT_TYPE},
     rt::Executor,
 };
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::mpsc, time::timeout};
 use tokio_rustls::client::TlsStream;
 
@@ -18,6 +18,9 @@ use super::ask_stream::{ANSWER_MAX, IN_FLIGHT_MAX, Protocol, Shared, StreamAsk, 
 
 /// Media type of a DNS message (RFC 8484 section 6).
 pub(super) const MESSAGE: &str = "application/dns-message";
+/// A connection that has nothing to say is asked whether it is still there; one that is not is left.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+const PING_MAX: Duration = Duration::from_secs(5);
 /// Longest message.
 const MESSAGE_BYTES_MAX: usize = 65_535;
 
@@ -47,7 +50,14 @@ pub(super) async fn run(
         return Err(io::Error::other("the upstream does not speak HTTP/2"));
     }
     let uri = format!("https://{}{path}", authority(server_name, target.address));
-    let (sender, connection) = http2::handshake(LocalExecutor, TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let (sender, connection) = http2::Builder::new(LocalExecutor)
+        .timer(TokioTimer::new())
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_MAX)
+        .keep_alive_while_idle(true)
+        .handshake(TokioIo::new(stream))
+        .await
+        .map_err(io::Error::other)?;
     let driver = tokio::task::spawn_local(connection);
     loop {
         let Ok(Some(ask)) = timeout(idle, queue.recv()).await else {

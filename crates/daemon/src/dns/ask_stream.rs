@@ -48,6 +48,8 @@ const CONNECTIONS_EACH_MAX: usize = 4;
 const CONNECT_MAX: Duration = Duration::from_secs(3);
 /// How long an answer is waited for; the engine gives up before.
 pub(super) const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// A connection looks so many times in that time for what was asked too long ago.
+const LOOKS: u32 = 5;
 /// A connection without questions is closed after this (RFC 7766 section 6.2.3).
 const IDLE_MAX: Duration = Duration::from_secs(20);
 /// Octets read at a time.
@@ -129,6 +131,7 @@ pub(crate) struct StreamAskThread {
     queue: mpsc::Receiver<StreamAsk>,
     engine: EngineHandle,
     tls: ClientTls,
+    answer_max: Duration,
     stop: Arc<AtomicBool>,
 }
 
@@ -136,7 +139,7 @@ impl StreamAskThread {
     /// The thread's work and the way to it.
     pub(crate) fn new(engine: EngineHandle, tls: ClientTls, stop: Arc<AtomicBool>) -> (StreamAsks, Self) {
         let (sender, queue) = mpsc::channel(WAITING_MAX);
-        (StreamAsks { queue: sender }, Self { queue, engine, tls, stop })
+        (StreamAsks { queue: sender }, Self { queue, engine, tls, answer_max: ANSWER_MAX, stop })
     }
 
     /// Serves until told to stop.
@@ -148,7 +151,7 @@ impl StreamAskThread {
 
     async fn serve(mut self) {
         let (again, mut moved) = mpsc::channel(WAITING_MAX);
-        let shared = Rc::new(Shared { engine: self.engine, tls: self.tls, again });
+        let shared = Rc::new(Shared { engine: self.engine, tls: self.tls, answer_max: self.answer_max, again });
         let mut pools: HashMap<Target, Vec<Connection>> = HashMap::new();
         while !self.stop.load(Ordering::Relaxed) {
             let ask = tokio::select! {
@@ -172,6 +175,8 @@ impl StreamAskThread {
 pub(super) struct Shared {
     pub(super) engine: EngineHandle,
     tls: ClientTls,
+    /// How long an answer over TCP or TLS is waited for.
+    answer_max: Duration,
     again: mpsc::Sender<StreamAsk>,
 }
 
@@ -305,7 +310,7 @@ struct Flights {
 
 impl Flights {
     /// An id that nothing in flight has.
-    fn add(&mut self, ask: StreamAsk) -> Option<u16> {
+    fn add(&mut self, ask: StreamAsk, until: Instant) -> Option<u16> {
         if self.asks.len() >= IN_FLIGHT_MAX {
             return None;
         }
@@ -314,7 +319,7 @@ impl Flights {
         }
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1);
-        self.asks.insert(id, (ask, Instant::now() + ANSWER_MAX));
+        self.asks.insert(id, (ask, until));
         Some(id)
     }
 }
@@ -350,16 +355,25 @@ async fn run<S: AsyncRead + AsyncWrite + Unpin>(
     };
     let read = async {
         let mut answers = MessageStream::new();
+        let (mut last_read, mut looked) = (Instant::now(), Instant::now());
+        let look_interval = shared.answer_max / LOOKS;
         loop {
-            let count = timeout(ANSWER_MAX, reader.read_buf(answers.room(READ_BYTES))).await;
+            let count = timeout(look_interval, reader.read_buf(answers.room(READ_BYTES))).await;
             match count {
                 Ok(Ok(0)) => return io::Result::Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(Ok(_)) => {}
+                Ok(Ok(_)) => last_read = Instant::now(),
                 Ok(Err(error)) => return Err(error),
-                Err(_) => expire(&flights, shared, in_flight),
+                Err(_) => {}
             }
             while let Some(bytes) = answers.next_message() {
                 deliver(bytes.to_vec(), &flights, target.address, shared, in_flight);
+            }
+            if looked.elapsed() >= look_interval {
+                looked = Instant::now();
+                // Nobody is at the other end any more, however long the system goes on trying.
+                if expire(&flights, shared, in_flight, last_read) {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
             }
         }
     };
@@ -384,7 +398,7 @@ fn frame(ask: StreamAsk, flights: &mut Flights, out: &mut Vec<u8>, shared: &Shar
     if !append_message(out, &ask.bytes) {
         return shared.fail(id);
     }
-    let Some(own) = flights.add(ask) else {
+    let Some(own) = flights.add(ask, Instant::now() + shared.answer_max) else {
         out.truncate(at);
         return shared.fail(id);
     };
@@ -404,22 +418,171 @@ fn deliver(mut bytes: Vec<u8>, flights: &RefCell<Flights>, from: SocketAddr, sha
     shared.answer(ask.ask, from, bytes);
 }
 
-/// Gives up what was asked too long ago.
-fn expire(flights: &RefCell<Flights>, shared: &Shared, in_flight: &Cell<usize>) {
+/// Gives up what was asked too long ago; true when nothing at all was read since something of it was asked.
+fn expire(flights: &RefCell<Flights>, shared: &Shared, in_flight: &Cell<usize>, last_read: Instant) -> bool {
     let now = Instant::now();
+    let mut is_silent = false;
     flights.borrow_mut().asks.retain(|_, (ask, until)| {
         let is_over = *until <= now;
         if is_over {
             in_flight.set(in_flight.get().saturating_sub(1));
             shared.fail(ask.ask);
+            is_silent |= *until >= last_read + shared.answer_max;
         }
         !is_over
     });
+    is_silent
 }
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{Read, Write},
+        net::{TcpListener, TcpStream},
+        thread,
+    };
+
     use super::*;
+    use crate::{clock::instant, dns::inbox::Inbox};
+
+    /// In place of [`ANSWER_MAX`].
+    const SHORT: Duration = Duration::from_millis(500);
+    const MESSAGE: [u8; 14] = [0, 12, 0x12, 0x34, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+    /// A thread of upstream connections, and the end of the queue that an engine would read.
+    struct Rig {
+        asks: StreamAsks,
+        inbox: Inbox,
+        target: Target,
+        stop: Arc<AtomicBool>,
+        thread: Option<thread::JoinHandle<()>>,
+    }
+
+    impl Rig {
+        fn new(upstream: SocketAddr) -> Self {
+            let (handle, inbox) = Inbox::new().unwrap();
+            let stop = Arc::new(AtomicBool::new(false));
+            let (asks, mut thread) = StreamAskThread::new(handle, ClientTls::load(None).unwrap(), Arc::clone(&stop));
+            thread.answer_max = SHORT;
+            let thread = Some(thread::spawn(move || thread.run().unwrap()));
+            Self { asks, inbox, target: Target::tcp(upstream), stop, thread }
+        }
+
+        fn ask(&self, number: u64) -> bool {
+            self.asks.ask(StreamAsk::new(AskId(number), self.target.clone(), MESSAGE[2..].to_vec()))
+        }
+
+        /// What comes within `limit`: the ask, and whether it was answered.
+        fn next(&self, limit: Duration) -> Option<(u64, bool)> {
+            let begin = instant();
+            while begin.elapsed() < limit {
+                match self.inbox.take() {
+                    Some(Inbound::Answer { ask, .. }) => return Some((ask.0, true)),
+                    Some(Inbound::AskFailed { ask }) => return Some((ask.0, false)),
+                    _ => thread::park_timeout(Duration::from_millis(1)),
+                }
+            }
+            None
+        }
+    }
+
+    impl Drop for Rig {
+        fn drop(&mut self) {
+            self.stop.store(true, Ordering::Relaxed);
+            let _ = self.thread.take().unwrap().join();
+        }
+    }
+
+    /// Answers the messages for which `answers` says so, until the connection ends.
+    fn respond(mut stream: TcpStream, mut answers: impl FnMut() -> bool) {
+        let mut message = MESSAGE;
+        while stream.read_exact(&mut message).is_ok() {
+            if answers() && stream.write_all(&message).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// A firewall that forgot the connection, an upstream that hangs: the next question goes over another connection soon,
+    /// not after the quarter of an hour that the system tries.
+    #[test]
+    fn a_connection_that_says_nothing_any_more_is_left() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let rig = Rig::new(listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let mut left = 1;
+                thread::spawn(move || {
+                    respond(stream.unwrap(), || {
+                        left -= 1;
+                        number > 0 || left >= 0
+                    });
+                });
+            }
+        });
+        assert!(rig.ask(1));
+        assert_eq!(rig.next(Duration::from_secs(5)), Some((1, true)));
+        assert!(rig.ask(2));
+        let begin = instant();
+        assert_eq!(rig.next(Duration::from_secs(9)), Some((2, false)), "given up");
+        assert!(begin.elapsed() >= SHORT);
+        thread::park_timeout(SHORT);
+        assert!(rig.ask(3));
+        assert_eq!(rig.next(Duration::from_secs(4)), Some((3, true)), "over a new connection");
+    }
+
+    /// An upstream that leaves out each tenth question: those are given up while others are answered, and take no room for
+    /// ever.
+    #[test]
+    fn questions_left_out_on_a_busy_connection_are_given_up() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let (handle, inbox) = Inbox::new().unwrap();
+            let (again, _moved) = mpsc::channel(1);
+            let shared = Shared { engine: handle, tls: ClientTls::load(None).unwrap(), answer_max: 2 * SHORT, again };
+            let target = Target::tcp("192.0.2.53:53".parse().unwrap());
+            let (near, mut far) = tokio::io::duplex(1 << 16);
+            let (sender, mut queue) = mpsc::channel(IN_FLIGHT_MAX);
+            let in_flight = Rc::new(Cell::new(0));
+            let upstream = async move {
+                let mut message = MESSAGE;
+                let mut count = 0_u64;
+                while far.read_exact(&mut message).await.is_ok() {
+                    count += 1;
+                    if !count.is_multiple_of(10) && far.write_all(&message).await.is_err() {
+                        return;
+                    }
+                }
+            };
+            tokio::task::spawn_local(upstream);
+            let asked = Rc::clone(&in_flight);
+            let (to, ask_target) = (sender, target.clone());
+            let crowd = async move {
+                let mut answered = 0;
+                // Twice what one connection holds is left out.
+                for number in 0..2 * 10 * IN_FLIGHT_MAX as u64 {
+                    asked.set(asked.get() + 1);
+                    let ask = StreamAsk::new(AskId(number), ask_target.clone(), MESSAGE[2..].to_vec());
+                    assert!(to.send(ask).await.is_ok(), "the connection goes on");
+                    if number % 4 == 0 {
+                        tokio::time::sleep(Duration::from_millis(2)).await;
+                    }
+                    while let Some(inbound) = inbox.take() {
+                        match inbound {
+                            Inbound::Answer { .. } => answered += 1,
+                            Inbound::AskFailed { ask } => assert_eq!(ask.0 % 10, 9, "only what was left out"),
+                            _ => {}
+                        }
+                    }
+                }
+                answered
+            };
+            tokio::select! {
+                answered = crowd => assert!(answered > 4_500, "{answered}"),
+                ended = run(near, &target, &mut queue, &shared, &in_flight) => panic!("{ended:?}"),
+            }
+        });
+    }
 
     #[test]
     fn ids_on_a_connection_are_told_apart_until_it_is_full() {
@@ -429,8 +592,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _guard = runtime.enter();
         let ids: std::collections::BTreeSet<u16> =
-            (0..IN_FLIGHT_MAX as u64).filter_map(|number| flights.add(ask(number))).collect();
+            (0..IN_FLIGHT_MAX as u64).filter_map(|number| flights.add(ask(number), Instant::now())).collect();
         assert_eq!(ids.len(), IN_FLIGHT_MAX);
-        assert_eq!(flights.add(ask(9_999)), None);
+        assert_eq!(flights.add(ask(9_999), Instant::now()), None);
     }
 }

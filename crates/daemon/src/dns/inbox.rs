@@ -19,6 +19,8 @@ use super::clients_udp::Origin;
 
 /// Messages that may wait for the engine.
 const INBOX_MAX: usize = 8_192;
+/// Messages of the validator that may wait; above what it does at one time, so clients cannot fill it.
+const VALIDATOR_INBOX_MAX: usize = 8_192;
 
 /// Something for the engine to do.
 pub(crate) enum Inbound {
@@ -53,10 +55,18 @@ pub(crate) enum ReplyTo {
 #[derive(Clone)]
 pub(crate) struct EngineHandle {
     queue: SyncSender<Inbound>,
+    /// Taken first: clients wait for what comes by it.
+    of_validator: SyncSender<Inbound>,
     waker: Arc<Waker>,
 }
 
 impl EngineHandle {
+    /// One that leads nowhere.
+    #[cfg(test)]
+    pub(crate) fn unheard() -> Self {
+        Inbox::new().expect("an eventfd").0
+    }
+
     /// Puts a message in the queue without waking anybody; it is given back when the queue is full.
     pub(crate) fn put(&self, inbound: Inbound) -> Result<(), Inbound> {
         self.queue.try_send(inbound).map_err(|error| match error {
@@ -67,6 +77,13 @@ impl EngineHandle {
     /// Wakes the engine if it sleeps. Call after [`Self::put`].
     pub(crate) fn wake(&self) {
         self.waker.wake();
+    }
+
+    /// The same in the queue that clients have no part in.
+    pub(crate) fn send_of_validator(&self, inbound: Inbound) -> bool {
+        let is_sent = self.of_validator.try_send(inbound).is_ok();
+        self.wake();
+        is_sent
     }
 
     /// Puts a message in the queue and wakes the engine.
@@ -80,6 +97,7 @@ impl EngineHandle {
 /// The engine's end of the queue.
 pub(crate) struct Inbox {
     queue: Receiver<Inbound>,
+    of_validator: Receiver<Inbound>,
     waker: Arc<Waker>,
 }
 
@@ -89,12 +107,14 @@ impl Inbox {
         let event = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         let waker = Arc::new(Waker { event, sleeps: AtomicBool::new(false) });
         let (sender, queue) = sync_channel(INBOX_MAX);
-        Ok((EngineHandle { queue: sender, waker: Arc::clone(&waker) }, Self { queue, waker }))
+        let (own_sender, of_validator) = sync_channel(VALIDATOR_INBOX_MAX);
+        let handle = EngineHandle { queue: sender, of_validator: own_sender, waker: Arc::clone(&waker) };
+        Ok((handle, Self { queue, of_validator, waker }))
     }
 
     /// The next message, if there is one.
     pub(crate) fn take(&self) -> Option<Inbound> {
-        self.queue.try_recv().ok()
+        self.of_validator.try_recv().or_else(|_| self.queue.try_recv()).ok()
     }
 
     /// Says that the engine is about to sleep; whoever sends from now on wakes it. The queue must be looked at once
@@ -160,9 +180,14 @@ mod tests {
 
     #[test]
     fn a_full_queue_gives_the_message_back() {
-        let (handle, _inbox) = Inbox::new().unwrap();
+        let (handle, inbox) = Inbox::new().unwrap();
         let put = |number| handle.put(Inbound::AskFailed { ask: AskId(number) });
         assert!((0..INBOX_MAX as u64).all(|number| put(number).is_ok()));
         assert!(put(0).is_err());
+        // The validator's work has a way past it, and comes first.
+        let verdict = Inbound::Validated { validation: ValidationId(1), validity: Validity::Secure };
+        assert!(handle.send_of_validator(verdict));
+        assert!(matches!(inbox.take(), Some(Inbound::Validated { .. })));
+        assert!(matches!(inbox.take(), Some(Inbound::AskFailed { .. })));
     }
 }

@@ -34,7 +34,6 @@ use std::{
     thread,
 };
 
-use domain::dnssec::validator::anchor::TrustAnchors;
 use generate::DnsUpstream;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rand::SeedableRng;
@@ -51,13 +50,13 @@ use self::{
     client_worker::{ClientWorker, WorkerTotals},
     clients_stream::StreamClients,
     clients_udp::{UdpClients, UdpCounters},
-    connections::Connections,
     engine_thread::EngineThread,
     inbox::Inbox,
     memory_keeper::MemoryKeeper,
-    validator::ValidatorThread,
+    validator::{AnchorRecords, ValidatorThread},
 };
 pub(crate) use self::{
+    connections::{ConnectionLimits, Connections},
     inbox::EngineHandle,
     listen::DnsSockets,
     memory_keeper::restore,
@@ -106,7 +105,7 @@ pub(crate) struct DnsService {
     pub(crate) certificate: Option<Arc<ServerTls>>,
     pub(crate) trust: ClientTls,
     /// With these the answers of upstreams are validated.
-    pub(crate) anchors: Option<TrustAnchors>,
+    pub(crate) anchors: Option<AnchorRecords>,
     /// Upstreams with their protocols.
     pub(crate) upstreams: Vec<DnsUpstream>,
     pub(crate) clock: Clock,

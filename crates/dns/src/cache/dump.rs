@@ -1,7 +1,7 @@
 //! The cache as octets, so that a restart does not begin cold.
 //!
 //! ```text
-//! "hsdns" version(1)  then for each answer:
+//! "hsdns" version(1) fingerprint(4)  then for each answer:
 //!   length(4) crc32(4)  body: stored(8) expires(8) usable_until(8) lifetime(4) extended error(4, -1: none)
 //!                             key length(2) key, count(2) TTL offsets(2 each), wire
 //! ```
@@ -19,8 +19,8 @@ use crate::{
     writer::Answer,
 };
 
-/// What such octets begin with.
-pub(super) const MAGIC: &[u8; 6] = b"hsdns\x01";
+/// What such octets begin with; the fingerprint of what is believed comes after it.
+pub(super) const MAGIC: &[u8; 6] = b"hsdns\x02";
 const FRAME_LEN: usize = 8;
 const FIXED_LEN: usize = 8 * 3 + 4 * 2;
 const BODY_LEN_MAX: usize = FIXED_LEN + 2 + NAME_LEN_MAX + 3 + 2 + 2 * MESSAGE_LEN_MAX + MESSAGE_LEN_MAX;

@@ -163,3 +163,55 @@ fn an_alias_is_followed_and_translated() {
     assert!(text.starts_with(expected) && text.contains(" 64:ff9b::"), "{text}");
     assert!(!text.contains("~"), "{text}");
 }
+
+/// Our alias, then an alias of the target's, then IPv4 only: every alias is told, and the case we asked in is not.
+/// RFC 6147 section 5.1.7: at most 600 s without an SOA.
+#[test]
+fn the_alias_chain_survives_translation() {
+    use crate::writer::{Section, Writer};
+    let mut settings = Settings {
+        nat64: vec![Nat64 { clients: "2001:db8:64::/64".parse().unwrap(), prefix: "64:ff9b::/96".parse().unwrap() }],
+        ..settings()
+    };
+    let data = RecordData::Cname("www.example.com".into());
+    settings.zones[0].records.push(Record { name: "cdn.event.example".into(), data });
+    let mut rig = Rig::new(settings);
+    rig.query(v6_client(), &plain("cdn.event.example", AAAA));
+    while !rig.asked.is_empty() {
+        let asked = rig.asked.remove(0);
+        let end = crate::name::end_of_plain_name(&asked.bytes, 12).unwrap();
+        let is_www = asked.bytes[13..].to_ascii_lowercase().starts_with(b"www");
+        let answer = if is_www {
+            // CNAME to `four`, no AAAA there.
+            let mut writer = Writer::new(&asked.bytes[12..end + 4]);
+            let target = crate::name::from_text("four.example.net").unwrap();
+            writer.record(Section::Answer, &asked.bytes[12..end], 5, 300, &target).unwrap();
+            let mut wire = writer.finish(0x8180).wire.to_vec();
+            wire[..2].copy_from_slice(&asked.bytes[..2]);
+            wire
+        } else {
+            internet(&asked.bytes)
+        };
+        rig.answer(&asked, &answer);
+    }
+    let text = show(&rig.take_reply());
+    assert!(text.contains("= www.example.com 300 four.example.net"), "the alias in between is lost: {text}");
+    assert!(text.contains("= cdn.event.example 300 www.example.com; = www.example.com 300 four.example.net; = four.example.net 600 64:ff9b::"), "{text}");
+}
+
+/// A list may come while a question is in flight: its answer is not kept.
+#[test]
+fn a_name_blocked_while_it_is_asked_for_is_not_kept() {
+    let mut rig = Rig::new(settings());
+    rig.query(udp(1), &plain("ads.example.com", A));
+    let asked = rig.asked.remove(0);
+    let mut blocked = crate::Blocked::default();
+    blocked.add_list(b"ads.example.com\n");
+    rig.engine.set_zones(&Settings { blocked, ..settings() }).unwrap();
+    let answer = internet(&asked.bytes);
+    rig.answer(&asked, &answer);
+    rig.take_reply();
+    rig.query(udp(2), &plain("ads.example.com", A));
+    let text = show(&rig.take_reply());
+    assert!(text.starts_with("NXDOMAIN"), "{text}");
+}

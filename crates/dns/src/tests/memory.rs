@@ -47,6 +47,26 @@ fn what_is_over_or_ours_now_or_from_the_future_is_not_taken_back() {
     assert_eq!(count(restarted(before.now, settings(), &short)), 2, "whole answers up to the bound");
 }
 
+/// What was kept without validation, or said by other servers, is not believed after it was turned on or they were changed.
+#[test]
+fn what_was_believed_otherwise_is_not_taken_back() {
+    let before = warm();
+    let octets = before.engine.memory().dump(before.now, usize::MAX);
+    let count = |settings| restarted(before.now, settings, &octets).engine.cache_use().0;
+    assert_eq!(count(Settings { cache_bytes_max: 2 << 20, waiters_max: 9, ..settings() }), 3, "no matter of belief");
+    let forwards = vec![crate::Forward { zone: "corp.example".into(), upstreams: vec![upstream(9)] }];
+    let table = [
+        ("validated now", Settings { validate: true, ..settings() }),
+        ("other keys", Settings { trust_anchors: ". IN DS 1 8 2 AB".into(), ..settings() }),
+        ("other exceptions", Settings { negative_trust_anchors: vec!["corp.example".into()], ..settings() }),
+        ("other upstreams", Settings { upstreams: vec![upstream(3)], ..settings() }),
+        ("other forwards", Settings { forwards, ..settings() }),
+    ];
+    for (what, settings) in table {
+        assert_eq!(count(settings), 0, "{what}");
+    }
+}
+
 /// Failures are not remembered over a restart (RFC 9520 section 3.2 bounds them to minutes).
 #[test]
 fn failures_are_forgotten() {

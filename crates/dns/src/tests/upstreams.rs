@@ -258,6 +258,32 @@ fn questions_in_flight_are_shared_and_bounded() {
     assert_eq!((counters.joined, counters.misses, counters.waiters_full, counters.pending_full), (2, 3, 1, 1));
 }
 
+/// What validation asks of its own engine is not shut out by clients: it has room above theirs.
+#[test]
+fn own_questions_have_room_above_clients() {
+    let own = ClientRef { transport: Transport::Own, ..udp(0) };
+    let mut rig = Rig::new(Settings { waiters_max: 8, pending_max: 16, ..settings() });
+    for number in 0..17 {
+        rig.query(udp(number), &plain(&format!("c{number}.example"), client::TYPE_A));
+    }
+    assert!(show(&rig.take_reply()).starts_with("SERVFAIL"), "full for clients");
+    rig.asked.clear();
+    for _ in 0..300 {
+        rig.query(own, &plain("example.com", client::TYPE_A));
+    }
+    let asked = rig.take_ask();
+    rig.query(udp(99), &plain("example.com", client::TYPE_A));
+    assert!(show(&rig.take_reply()).starts_with("SERVFAIL"), "no client joins what is full");
+    rig.answer(&asked, &good(&asked));
+    assert_eq!(rig.replies.len(), 300);
+    assert!(rig.replies.iter().all(|(client, bytes)| *client == own && show(bytes).starts_with("NOERROR")));
+    rig.replies.clear();
+    for number in 0..3 {
+        rig.query(own, &plain(&format!("o{number}.example"), client::TYPE_A));
+    }
+    assert!(show(&rig.take_reply()).starts_with("SERVFAIL"), "an eighth above, no more");
+}
+
 /// Only the alias chain of the question is believed (CVE-2025-40778, CVE-2019-10191 and their kin).
 #[test]
 fn unrelated_records_are_left_out() {

@@ -260,3 +260,112 @@ fn denials_out_of_their_zone_are_bogus_at_a_glance() {
         }
     }
 }
+
+/// An upstream's answer: one address with `ttl`, and a signature of it.
+fn signed(asked: &Asked, ttl: u32, signatures: &[(u32, u32, u32)]) -> Vec<u8> {
+    let end = asked.bytes.len() - 11;
+    let mut answer = asked.bytes[..end].to_vec();
+    answer[2] |= 0x80;
+    answer[6..12].copy_from_slice(&[0, 1 + signatures.len() as u8, 0, 0, 0, 0]);
+    answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1]);
+    answer.extend_from_slice(&ttl.to_be_bytes());
+    answer.extend_from_slice(&[0, 4, 192, 0, 2, 1]);
+    for (own_ttl, original_ttl, expiration) in signatures {
+        answer.extend_from_slice(&[0xc0, 12, 0, 46, 0, 1]);
+        answer.extend_from_slice(&own_ttl.to_be_bytes());
+        let rdata = [
+            &[0, 1, 13, 3],
+            original_ttl.to_be_bytes().as_slice(),
+            &expiration.to_be_bytes(),
+            &[0, 0, 0, 0, 1, 1],
+            b"\x07example\x03org\0",
+            &[0; 64],
+        ]
+        .concat();
+        answer.extend_from_slice(&(rdata.len() as u16).to_be_bytes());
+        answer.extend_from_slice(&rdata);
+    }
+    answer
+}
+
+/// TTL of the RRSIG, original TTL, expiration; all in seconds.
+type Signature = (u32, u32, u32);
+
+/// RFC 4035 section 5.3.3: no longer than the signature's TTL, the TTL it was made with, and the time to its expiration.
+#[test]
+fn what_is_secure_does_not_outlive_its_signature() {
+    const DAY: u32 = 86_400;
+    let now = 1_780_000_000;
+    let table: [(&[Signature], Option<u32>); 7] = [
+        (&[(DAY, DAY, now + 2 * DAY)], Some(DAY)),
+        (&[(DAY, DAY, now + 60)], Some(60)),
+        (&[(DAY, 300, now + 2 * DAY)], Some(300)),
+        (&[(200, DAY, now + 2 * DAY)], Some(200)),
+        // One in its time is enough.
+        (&[(DAY, DAY, now - 1), (DAY, DAY, now + 90)], Some(90)),
+        (&[(DAY, DAY, now)], None),
+        (&[(DAY, DAY, now.wrapping_sub(1))], None),
+    ];
+    for (signatures, expected) in table {
+        for dnssec_ok in [true, false] {
+            let mut rig = validating();
+            rig.query(udp(5_000), &query("www.example.org", 0, dnssec_ok));
+            let asked = rig.take_ask();
+            rig.answer(&asked, &signed(&asked, DAY, signatures));
+            let (validation, _) = rig.validations.pop().unwrap();
+            end(&mut rig, validation, Validity::Secure);
+            let text = show(&rig.take_reply());
+            let Some(span) = expected else {
+                assert!(text.starts_with("SERVFAIL") && text.ends_with("ede 7"), "{signatures:?}: {text}");
+                continue;
+            };
+            let address = format!("; = www.example.org {span} 192.0.2.1");
+            assert!(text.starts_with("NOERROR") && text.contains(&address), "{signatures:?}: {text}");
+            assert_eq!(
+                text.matches(&format!("; = www.example.org {span} ")).count(),
+                text.matches("; = ").count(),
+                "{text}"
+            );
+            rig.wait(Duration::from_secs(u64::from(span) - 1));
+            rig.query(udp(5_001), &query("www.example.org", 0, dnssec_ok));
+            assert!(show(&rig.take_reply()).contains("; = www.example.org 1 192.0.2.1"));
+            rig.asked.clear();
+            rig.wait(ms(1_000));
+            rig.query(udp(5_002), &query("www.example.org", 0, dnssec_ok));
+            assert!(rig.replies.is_empty(), "its time is over");
+        }
+    }
+}
+
+/// What is served past its end (RFC 8767) is not authentic any more: its signatures say nothing of now.
+#[test]
+fn stale_answers_have_no_ad() {
+    let mut rig = validating();
+    let validation = begin(&mut rig, "www.example.org");
+    end(&mut rig, validation, Validity::Secure);
+    assert!(show(&rig.take_reply()).starts_with("NOERROR rd ra ad;"));
+    rig.wait(Duration::from_secs(4_000));
+    rig.query(udp(5_001), &query("www.example.org", AD, true));
+    rig.wait(Duration::from_secs(6));
+    let text = show(&rig.take_reply());
+    assert!(text.starts_with("NOERROR rd ra;") && text.ends_with("ede 3"), "{text}");
+}
+
+/// A validator keeps what was signed: what is too large for that is not handed over. Without signatures nothing is kept.
+#[test]
+fn large_messages_with_signatures_are_bogus_at_a_glance() {
+    for (texts, is_signed, is_sound) in [(60, true, true), (70, true, false), (200, false, true)] {
+        let mut rig = validating();
+        rig.query(tcp(5_000), &query("www.example.org", 0, true));
+        let asked = rig.take_ask();
+        let mut answer = signed(&asked, 60, if is_signed { &[(60, 60, 1_790_000_000)] } else { &[] });
+        answer[7] += texts;
+        for number in 0..texts {
+            answer.extend_from_slice(&[0xc0, 12, 0, 16, 0, 1, 0, 0, 0, 60, 0, 250, 249]);
+            answer.extend_from_slice(&[number; 249]);
+        }
+        assert_eq!(crate::without_unsound_proof(answer.clone()).len() == answer.len(), is_sound, "{texts} {is_signed}");
+        rig.answer(&asked, &answer);
+        assert_eq!(rig.validations.len(), usize::from(is_sound), "{texts} {is_signed}");
+    }
+}

@@ -228,3 +228,64 @@ async fn alerts_are_taken_by_who_has_the_key_and_asks_from_our_own_page() {
     }
     assert_eq!(*taken.lock().unwrap(), ["Aki", "Aki"]);
 }
+
+/// Whoever closes a download or does not read it gives its place back; one that ended early does not look whole.
+#[tokio::test]
+async fn downloads_that_nobody_reads_hold_no_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs: Vec<LogRecord> = (0..4_000).map(|number| log(number % 600, "sw-1", "test", &"x".repeat(300))).collect();
+    let routes = routes(dir.path(), &logs);
+    let begin = || async {
+        let request = Request::get("/logs/lines.csv").header("authorization", format!("Bearer {KEY}"));
+        routes.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+    };
+    let is_free = |limit: Duration| async move {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let status = begin().await.status();
+            if status == StatusCode::OK {
+                return true;
+            }
+            assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+            if begun.elapsed() > limit {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let mut held = Vec::new();
+    while held.len() < SEARCHES_MAX {
+        let response = begin().await;
+        if response.status() == StatusCode::OK {
+            held.push(response);
+        }
+    }
+    assert_eq!(begin().await.status(), StatusCode::SERVICE_UNAVAILABLE, "all places are taken");
+    // They are there and read nothing.
+    assert!(is_free(Duration::from_secs(20)).await, "whoever does not read loses the place");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for response in held {
+        assert!(to_bytes(response.into_body(), 64 << 20).await.is_err(), "it ended early and says so");
+    }
+}
+
+#[tokio::test]
+async fn a_search_ends_with_its_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs: Vec<LogRecord> = (0..4_000).map(|number| log(number % 600, "sw-1", "test", &"x".repeat(300))).collect();
+    let routes = routes(dir.path(), &logs);
+    for _ in 0..20 {
+        // Refused at times until the thread before has noticed; never for as long as a reader may take.
+        let begun = tokio::time::Instant::now();
+        loop {
+            let request = Request::get("/logs/lines.json").header("authorization", format!("Bearer {KEY}"));
+            let response = routes.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            if response.status() == StatusCode::OK {
+                break;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(10));
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+    assert!(seen(&routes, "/logs/lines.csv").await.lines().count() > 4_000, "a file that is read is whole");
+}

@@ -174,3 +174,63 @@ fn signatures_are_checked_for_clients_that_do_not() {
     hotstage.process.signal("TERM");
     assert_eq!(hotstage.process.wait(LIMIT), Some(0));
 }
+
+/// Passes questions on to NSD; the first for the DS record of `plain` fails.
+const RELAY: &str = r#"
+import socket
+listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+listener.bind(("127.0.0.1", 5301))
+print("ready", flush=True)
+failed = False
+while True:
+    query, client = listener.recvfrom(65535)
+    if not failed and query[12:].lower().startswith(b"\x05plain\x00\x00\x2b"):
+        failed = True
+        listener.sendto(query[:2] + b"\x81\x82" + query[4:], client)
+        print("failed", flush=True)
+        continue
+    upstream = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    upstream.settimeout(2)
+    upstream.sendto(query, ("127.0.0.1", 5300))
+    try:
+        listener.sendto(upstream.recv(65535), client)
+    except OSError:
+        pass
+    upstream.close()
+"#;
+
+/// RFC 9520: one SERVFAIL on the way to a proof is forgotten in seconds; it says nothing of the zone.
+#[test]
+fn a_failed_ds_question_does_not_take_a_zone_away() {
+    if !ready(true, &["ip", "dig", "nsd", "ldns-keygen", "ldns-signzone", "python3"]) {
+        return;
+    }
+    let (server, client) = (Namespace::new("srv"), Namespace::new("cli"));
+    server.connect("srv0", "10.77.0.2/24", &client, "cli0", "10.77.0.9/24");
+    let dir = tempfile::tempdir().unwrap();
+    let (zones, anchor) = make(dir.path());
+    let _upstream = serve(&server, &zones);
+    let (_relay, mut said, _) = Process::spawn(server.command("python3").args(["-c", RELAY]));
+    said.wait_for("the relay", LIMIT, |line| line.contains("ready"));
+    let plan = write_plan(dir.path());
+    let key = dir.path().join("root.key");
+    fs::write(&key, &anchor).unwrap();
+    let anchors = format!("services.dns.trust_anchors=\"{}\"", key.display());
+    let settings = [
+        "--set",
+        "services.dns.upstreams=[\"127.0.0.1:5301\"]",
+        "--set",
+        "services.dns.validate=true",
+        "--set",
+        &anchors,
+    ];
+    let hotstage = Hotstage::start(run_command(&server, &plan, &dir.path().join("state")).args(settings));
+    assert!(dig(&client, &["www.plain"]).contains("SERVFAIL"), "no proof, no answer");
+    said.wait_for("the failure", LIMIT, |line| line.contains("failed"));
+    // A failure is remembered for some seconds; each look takes some milliseconds.
+    const LOOKS_MAX: usize = 6_000;
+    let is_back = || dig(&client, &["www.plain"]).contains("192.0.2.66");
+    assert!((0..LOOKS_MAX).any(|_| is_back()), "the zone is gone for longer than a failure is remembered");
+    hotstage.process.signal("TERM");
+    assert_eq!(hotstage.process.wait(LIMIT), Some(0));
+}
