@@ -7,6 +7,7 @@ use std::{
     net::{SocketAddr, TcpStream, UdpSocket},
     path::Path,
     process::Command,
+    thread,
     time::Duration,
 };
 
@@ -173,7 +174,11 @@ fn metric(hotstage: &Hotstage, name: &str) -> f64 {
 /// Looks until `wanted` holds; the figures follow at most a second later.
 fn eventually(what: &str, wanted: impl Fn() -> bool) {
     const LOOKS_MAX: usize = 4_000;
-    assert!((0..LOOKS_MAX).any(|_| wanted()), "{what}");
+    let look = |_| {
+        thread::park_timeout(Duration::from_millis(5));
+        wanted()
+    };
+    assert!((0..LOOKS_MAX).any(look), "{what}");
 }
 
 #[test]

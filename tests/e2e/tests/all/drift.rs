@@ -132,7 +132,9 @@ impl Lab {
         let lab = Self { server, switch, dir: tempfile::tempdir().unwrap() };
         fs::create_dir(lab.path("plan")).unwrap();
         fs::write(lab.path("plan/event.toml"), PLAN).unwrap();
-        let inventory = "tag,kind,model,serial,mac,owner,home,device\nR-1,router,lab-switch,LAB0001,,us,box,sw-1\n";
+        let inventory = "tag,kind,model,serial,mac,owner,home,device\nR-1,router,lab-switch,LAB0001,,us,box,sw-1\n\
+            R-2,router,lab-switch,,,us,box,sw-2\nR-3,router,lab-switch,,,us,box,sw-3\n\
+            S-1,server,generic-server,,,us,box,server\n";
         fs::write(lab.path("plan/inventory.csv"), inventory).unwrap();
         lab
     }

@@ -55,7 +55,8 @@ fn honest_clients_bind_during_every_kind_of_bad_input() {
         rounds.wait_for("first round", LIMIT, |line| line.starts_with("round "));
         let (client, ..) = Process::spawn(&mut udhcpc(&bench));
         assert_eq!(client.wait(LIMIT), Some(0), "a direct client during `{kind}`");
-        acks.wait_for("ACKs to clients behind the same relay agent", LIMIT, |line| line.starts_with("acks "));
+        let what = format!("ACKs to clients behind the same relay agent during `{kind}`");
+        acks.wait_for(&what, LIMIT, |line| line.starts_with("acks "));
         rounds.wait_for("another round", LIMIT, |line| line.starts_with("round "));
         drop(hostile);
     }

@@ -145,7 +145,7 @@ impl Link {
     /// The lease that `wanted` likes, once it is there.
     fn wait_for_lease(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut leases = Vec::new();
-        for _ in 0..LOOKS_MAX / 3 {
+        for _ in 0..LOOKS_MAX {
             thread::park_timeout(LOOK_INTERVAL);
             leases = self.leases();
             if let Some(lease) = leases.iter().find(|lease| wanted(lease)) {
@@ -214,7 +214,10 @@ impl Link {
         tcpdump.wait(LIMIT);
         let file = self.file("server.pcap").display().to_string();
         let ours = "((dhcpv6 && udp.srcport == 547) || icmpv6.type == 134)";
-        let wrong = format!("{ours} && (_ws.malformed || _ws.expert.severity >= 0x400000)");
+        // `tshark` 4.0 takes option 39 for one of clients alone; servers send it in ADVERTISE and REPLY (RFC 4704 section 6).
+        let wrong = format!(
+            "{ours} && (_ws.malformed || (_ws.expert.severity >= 0x400000 && !(dhcpv6.clientfqdn.bad_msgtype || dhcpv6.client_fqdn_flags)))"
+        );
         let text = output("tshark", &["-n", "-r", &file, "-Y", &wrong, "-V"]);
         assert!(text.trim().is_empty(), "tshark complains:\n{text}");
         let all = output("tshark", &["-n", "-r", &file, "-Y", ours, "-V"]);
