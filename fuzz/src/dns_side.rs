@@ -5,10 +5,10 @@ use std::{
 };
 
 use dns::{
-    AskId, ClientRef, Effect, Engine, MessageStream, Nat64, Rates, Record, RecordData, Settings, Transport, Validity,
-    Zone, client,
+    AskId, ClientIdentity, ClientRef, Effect, Engine, MessageStream, Nat64, Rates, Record, RecordData, Settings,
+    Transport, Validity, Zone, client,
 };
-use model::{HostName, Timestamp};
+use model::{HostName, Mac, Timestamp};
 
 use crate::Script;
 
@@ -25,9 +25,10 @@ pub fn dns_query(data: &[u8]) {
         match (way & 3, HostName::sanitise(message)) {
             (2, Some(name)) => {
                 let until = play.now + Duration::from_secs(u64::from(way));
-                play.engine.set_client_name(play.now, &name, Ipv4Addr::new(10, 0, 1, way), until);
+                let client = ClientIdentity { mac: Some(Mac([2, 0, 0, 0, 0, way & 0x3c])), duid: None };
+                play.engine.set_client_name(play.now, &name, Ipv4Addr::new(10, 0, 1, way).into(), &client, until);
             }
-            (3, _) => play.engine.remove_client_name(Ipv4Addr::new(10, 0, 1, way ^ 1)),
+            (3, _) => play.engine.remove_client_name(Ipv4Addr::new(10, 0, 1, way ^ 1).into()),
             _ => play.query(way, message),
         }
         play.settle();

@@ -5,12 +5,14 @@
 mod dhcp4;
 mod dhcp6_ra;
 mod dns_side;
+mod flow_side;
 mod script;
 mod syslog_side;
 
 pub use dhcp4::{dhcp4_engine, dhcp4_message};
 pub use dhcp6_ra::{dhcp6_engine, dhcp6_message, ra};
 pub use dns_side::{dns_answer, dns_name, dns_query, dns_stream};
+pub use flow_side::flows;
 pub use script::Script;
 pub use syslog_side::{syslog_line, syslog_stream};
 
@@ -23,7 +25,7 @@ pub const RELOAD: u8 = 0xfe;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     ("dhcp4_message", dhcp4_message),
     ("dhcp4_engine", dhcp4_engine),
     ("dhcp6_message", dhcp6_message),
@@ -35,4 +37,5 @@ pub const TARGETS: [Target; 11] = [
     ("dns_stream", dns_stream),
     ("syslog_line", syslog_line),
     ("syslog_stream", syslog_stream),
+    ("flows", flows),
 ];

@@ -28,6 +28,7 @@ fn main() -> io::Result<()> {
         ("dns_stream", dns_streams()),
         ("syslog_line", syslog_lines()),
         ("syslog_stream", syslog_streams()),
+        ("flows", flow_datagrams()),
     ] {
         let dir = corpus.join(target);
         fs::create_dir_all(&dir)?;
@@ -225,4 +226,53 @@ fn syslog_streams() -> Vec<Vec<u8>> {
         b"\x015 <13>x12 <14>hello wo<15>end".to_vec(),
         b"\x07999999999 <1>x".to_vec(),
     ]
+}
+
+/// One of each format: NetFlow version 5; version 9 and IPFIX with a template, options and data; sFlow.
+fn flow_datagrams() -> Vec<Vec<u8>> {
+    let words = |words: &[u16]| -> Vec<u8> { words.iter().flat_map(|word| word.to_be_bytes()).collect() };
+    let longs = |longs: &[u32]| -> Vec<u8> { longs.iter().flat_map(|long| long.to_be_bytes()).collect() };
+    let set = |id: u16, body: &[u8]| [&words(&[id, body.len() as u16 + 4])[..], body].concat();
+    let (client, outside) = ([10, 10, 3, 4], [203, 0, 113, 9]);
+
+    let mut v5 = [words(&[5, 1]), longs(&[1_000, 1_700_000_000, 0, 42]), words(&[0, 0x4064])].concat();
+    v5.extend(
+        [&outside[..], &client, &[0; 8], &longs(&[10, 9_000, 1, 2]), &words(&[443, 50_000]), &[0, 16, 6, 0]].concat(),
+    );
+    v5.extend([0; 8]);
+
+    let template = words(&[300, 7, 8, 4, 12, 4, 7, 2, 11, 2, 4, 1, 1, 4, 2, 4]);
+    let record = [&outside[..], &client, &words(&[443, 50_000]), &[17], &longs(&[9_000, 10]), &[0; 3]].concat();
+    let options9 = words(&[400, 4, 12, 1, 4, 48, 1, 49, 1, 50, 4]);
+    let sampler = [&longs(&[1])[..], &[3, 2], &longs(&[100]), &[0; 2]].concat();
+    let sets9 = [set(1, &[&options9[..], &[0; 2]].concat()), set(400, &sampler), set(0, &template), set(300, &record)];
+    let v9 = [words(&[9, 4]), longs(&[1_000, 1_700_000_000, 7, 1]), sets9.concat()].concat();
+
+    let varying = [words(&[310, 3, 371, 0xffff, 0x8001, 4]), longs(&[29_305]), words(&[1, 4])].concat();
+    let options = words(&[401, 2, 1, 302, 8, 305, 4]);
+    let sets = [
+        set(2, &varying),
+        set(3, &[&options[..], &[0; 2]].concat()),
+        set(310, b"\x03abc\0\0\0\x09\0\0\0\x05"),
+        set(401, &[1; 12]),
+    ];
+    let sets = sets.concat();
+    let ipfix = [words(&[10, sets.len() as u16 + 16]), longs(&[1_700_000_000, 3, 1]), sets].concat();
+
+    let mut frame = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0, 0, 100, 8, 0];
+    frame.extend(
+        [&[0x45, 0, 5, 220, 0, 1, 0, 0, 64, 6, 0, 0][..], &outside, &client, &words(&[443, 50_000, 0, 0])].concat(),
+    );
+    frame.extend([0; 2]);
+    let header = [longs(&[1, 1_522, 4, frame.len() as u32]), frame].concat();
+    let sample = [longs(&[9, 3, 512, 100_000, 0, 3, 4, 1, 1, header.len() as u32]), header].concat();
+    let sample = [longs(&[1, sample.len() as u32]), sample, longs(&[2, 8, 0, 0])].concat();
+    let sflow = [longs(&[5, 1, 0xc000_0201, 0, 11, 1_000, 2]), sample].concat();
+
+    let waits = Script::default().then(0, &[&v9[..20], &set(300, &record)].concat()).then(4, &v9).then(1, &ipfix);
+    let mut inputs: Vec<_> = [&v5, &v9, &ipfix, &sflow]
+        .map(|datagram| Script::default().then(0, datagram).then(2, datagram).into_bytes())
+        .into();
+    inputs.push(waits.into_bytes());
+    inputs
 }
