@@ -1,12 +1,16 @@
 //! DHCP clients and a relay agent that mean no good, for tests.
 //!
 //! `hostile SERVER GIADDR OTHER_GIADDR WHAT` sends one kind of bad input again and again, and prints `round N` after each
-//! round, until it is ended. The kinds are [`KINDS`]. Replies go to GIADDR's port 67, where this program does not listen.
+//! round, until it is ended, at no more than 16,000 messages a second: what the kernel drops before the server sees it is not what
+//! is tried. The kinds are [`KINDS`]. Replies go to GIADDR's port 67, where this program does not listen.
 
 use std::{
+    cell::Cell,
     error::Error,
     io::Write,
     net::{Ipv4Addr, SocketAddrV4, UdpSocket},
+    thread,
+    time::Duration,
 };
 
 /// Its name, and what makes the messages of one round.
@@ -31,7 +35,12 @@ const DECLINE: u8 = 4;
 const RELEASE: u8 = 7;
 const INFORM: u8 = 8;
 
+/// So many messages, then a pause.
+const MESSAGES_AT_ONCE: u32 = 64;
+const PAUSE: Duration = Duration::from_millis(4);
+
 struct Hostile {
+    sent: Cell<u32>,
     socket: UdpSocket,
     server: SocketAddrV4,
     giaddr: Ipv4Addr,
@@ -94,6 +103,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (_, round) = KINDS.iter().find(|(name, _)| name == what).ok_or("there is no such kind")?;
     let mut hostile = Hostile {
+        sent: Cell::new(0),
         socket: UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?,
         server: SocketAddrV4::new(server.parse()?, 67),
         giaddr: giaddr.parse()?,
@@ -111,6 +121,10 @@ impl Hostile {
     fn send(&self, bytes: &[u8]) {
         // A full buffer is the flood's own loss.
         let _ = self.socket.send_to(bytes, self.server);
+        self.sent.set(self.sent.get().wrapping_add(1));
+        if self.sent.get().is_multiple_of(MESSAGES_AT_ONCE) {
+            thread::park_timeout(PAUSE);
+        }
     }
 
     fn discover(&self, number: u32) -> Message {
