@@ -48,6 +48,8 @@ fn honest_clients_bind_during_every_kind_of_bad_input() {
     let hotstage = Hotstage::start(&mut bench.server_command());
     let memory = resident_kib(&hotstage);
     let (_crowd, mut acks) = bench.start_crowd(4, 20_260_520, None);
+    // The honest clients' ports are known to the server before others are made up.
+    acks.wait_for("ACKs before anything bad", LIMIT, |line| line == "acks 200");
     for kind in KINDS {
         let mut command = bench.crowd.command(env!("CARGO_BIN_EXE_hostile"));
         command.args([SERVER, GIADDR, "10.78.0.3", kind]);
